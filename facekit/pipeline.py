@@ -1,0 +1,502 @@
+"""FaceKit: configured once, then pictures -> faces -> crops -> embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from facekit import detectors, distance, geometry, images, recognizers, thresholds, zoo
+from facekit.detectors.skip import whole_picture
+from facekit.errors import FaceKitError, FaceNotFound, InvalidArgument, UnknownName
+from facekit.parallel import in_chunks
+from facekit.recognizers import normalization as norm
+from facekit.runtime import cpu_count
+from facekit.types import NO_FACIAL_AREA, Detection, Embedding, Face, Result, VerifyResult
+
+# Pixels of decoded pictures that one worker holds at a time: two of 12 megapixels.
+_PIXELS_AT_ONCE = 24_000_000
+
+
+def _from_centre(face: Detection, shape: tuple[int, ...]) -> float:
+    """Squared distance between the face's and the picture's centre, in pixels."""
+    x1, y1, x2, y2 = (float(v) for v in face.box)
+    return ((x1 + x2 - shape[1]) / 2) ** 2 + ((y1 + y2 - shape[0]) / 2) ** 2
+
+
+# Which of several faces comes first: rule -> sort key.
+FACE_RULES: dict[str, Callable[[Detection, tuple[int, ...]], float]] = {
+    # Size, less for faces off the centre: the rule of FaceNet's and InsightFace's
+    # LFW scripts. A passer-by at the edge may be larger than the person portrayed.
+    "prominent": lambda face, shape: 2 * _from_centre(face, shape) - face.area,
+    "largest": lambda face, _: -face.area,
+    "most_confident": lambda face, _: -face.score,
+    "center": _from_centre,
+}
+DEFAULT_FACE_RULE = "prominent"
+
+
+class FaceKit:
+    """A face pipeline: one detector, one recognizer, one set of choices.
+
+    Parameters are stored as given and checked here; networks are opened at the
+    first picture. An object may be shared by any number of threads.
+
+    Parameters
+    ----------
+    model_name : str
+        Recognizer; see ``facekit models``.
+    detector_backend : str
+        Detector, or ``skip`` when the pictures are faces already.
+    align : bool
+        Fit the face's five points onto the network's template. With False the box
+        alone decides, which costs accuracy.
+    expand_percentage : float
+        Widen what a crop shows by this many percent.
+    normalization : str, optional
+        One of deepface's names (base, raw, Facenet, Facenet2018, VGGFace,
+        VGGFace2, ArcFace). By default each network gets the scaling that it was
+        trained with.
+    enforce_detection : bool
+        A picture without a face is an error; with False it is embedded whole, and
+        its detection has score 0.
+    faces : str
+        Which face of several comes first, and is therefore compared: ``prominent``
+        (the largest, with a preference for the centre: area minus twice the squared
+        distance between the centres), ``largest``, ``most_confident`` or ``center``.
+    max_faces : int, optional
+        Keep only so many of each picture, after that rule.
+    flip : bool, optional
+        Add the embedding of the mirror image: more accurate, twice the embedding
+        time. By default what the model's spec says.
+    threads : int, optional
+        CPUs to use; by default those that this process may use.
+    batch_size : int
+        Pictures that a worker handles together.
+    detector_options : mapping, optional
+        Arguments of the detector, such as ``{"min_face_size": 40}``.
+
+    Raises
+    ------
+    UnknownName, InvalidArgument
+        For a name that does not exist or a value out of range.
+    """
+
+    def __init__(
+        self,
+        model_name: str = zoo.DEFAULT_RECOGNIZER,
+        detector_backend: str = zoo.DEFAULT_DETECTOR,
+        *,
+        align: bool = True,
+        expand_percentage: float = 0,
+        normalization: str | None = None,
+        enforce_detection: bool = True,
+        faces: str = DEFAULT_FACE_RULE,
+        max_faces: int | None = None,
+        flip: bool | None = None,
+        threads: int | None = None,
+        batch_size: int = 32,
+        detector_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        norm.check(normalization)
+        if faces not in FACE_RULES:
+            raise UnknownName("rule for faces", faces, FACE_RULES)
+        _check_number("expand_percentage", expand_percentage, 0)
+        _check_number("batch_size", batch_size, 1)
+        for name, value in (("max_faces", max_faces), ("threads", threads)):
+            if value is not None:
+                _check_number(name, value, 1)
+        self.recognizer = recognizers.build(zoo.recognizers.get(model_name))
+        self.detector = detectors.build(
+            zoo.detectors.get(detector_backend), **dict(detector_options or {})
+        )
+        self.align = align
+        self.expand_percentage = expand_percentage
+        self.normalization = normalization
+        self.enforce_detection = enforce_detection
+        self.faces = faces
+        self.max_faces = max_faces
+        self.flip = self.recognizer.spec.flip if flip is None else flip
+        self.threads = threads or cpu_count()
+        self.batch_size = batch_size
+
+    @property
+    def model_name(self) -> str:
+        """The recognizer's name as the registry spells it."""
+        return self.recognizer.spec.name
+
+    @property
+    def detector_backend(self) -> str:
+        """The detector's name as the registry spells it."""
+        return self.detector.spec.name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identity of everything that a vector depends on, 12 hexadecimal digits.
+
+        Weights (by hash), the spec's numbers, the detector's settings and the
+        choices made here; two objects with the same fingerprint give the same
+        vectors.
+        """
+        from facekit.store import get
+
+        def hashes(keys: Iterable[str]) -> list[str | None]:
+            return [get(key).sha256 for key in keys]
+
+        network = asdict(self.recognizer.spec)
+        for prose in ("published_thresholds", "published_lfw", "aliases", "source", "note"):
+            del network[prose]
+        parts = {
+            "recognizer": network,
+            "recognizer_weights": hashes(self.recognizer.spec.weights),
+            "detector": self.detector_backend,
+            "detector_weights": hashes(self.detector.spec.weights),
+            "detector_settings": self.detector.settings,
+            "align": self.align,
+            "expand_percentage": self.expand_percentage,
+            "normalization": self.normalization,
+            "flip": self.flip,
+        }
+        text = json.dumps(parts, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    # -- batches -----------------------------------------------------------------
+
+    def detect(self, sources: Any) -> list[Result]:
+        """Detections of every picture; see ``stream``."""
+        return list(self.stream(sources, "detect"))
+
+    def extract(self, sources: Any) -> list[Result]:
+        """Faces of every picture, cut out upright at their own size; see ``stream``."""
+        return list(self.stream(sources, "extract"))
+
+    def embed(self, sources: Any) -> list[Result]:
+        """Embeddings of every picture's faces; see ``stream``."""
+        return list(self.stream(sources, "embed"))
+
+    def stream(self, sources: Any, stage: str = "embed") -> Iterator[Result]:
+        """One result a picture, in order, without holding more than a few batches.
+
+        Parameters
+        ----------
+        sources : image source or iterable of them
+            Anything that ``facekit.images`` takes: also a directory, a glob
+            pattern, or a generator of more pictures than fit in memory.
+        stage : str
+            ``detect``, ``extract`` or ``embed``: what ``Result.faces`` holds,
+            Detection, Face or Embedding.
+
+        Yields
+        ------
+        Result
+            A picture that cannot be used carries its error; the rest goes on.
+
+        Raises
+        ------
+        WeightsUnavailable
+            When a network's weights are missing.
+        """
+        finish = {"detect": self._detections, "extract": self._crops, "embed": self._embeddings}
+        if stage not in finish:
+            raise UnknownName("stage", stage, finish)
+
+        def work(chunk: list[Any], threads: int) -> list[Result]:
+            return finish[stage](chunk, threads)
+
+        return in_chunks(work, images.expand(sources), self.batch_size, self.threads)
+
+    def _load(self, sources: Sequence[Any]) -> Iterator[list[tuple[str, Any]]]:
+        """Pictures (or their errors) with their names, in groups that fit in memory."""
+        group: list[tuple[str, Any]] = []
+        pixels = 0
+        for source in sources:
+            try:
+                picture: Any = images.load(source)
+                pixels += picture.shape[0] * picture.shape[1]
+            except FaceKitError as error:
+                picture = error
+            group.append((images.describe(source), picture))
+            if pixels >= _PIXELS_AT_ONCE:
+                yield group
+                group, pixels = [], 0
+        if group:
+            yield group
+
+    def _found(
+        self, sources: Sequence[Any], threads: int
+    ) -> Iterator[tuple[str, np.ndarray | None, list[Detection], FaceKitError | None]]:
+        """Name, pixels, detections and error of each picture."""
+        for group in self._load(sources):
+            good = [picture for _, picture in group if isinstance(picture, np.ndarray)]
+            found = iter(self.detector.detect(good, threads))
+            for name, picture in group:
+                if isinstance(picture, FaceKitError):
+                    yield name, None, [], picture
+                    continue
+                faces = sorted(
+                    next(found), key=lambda face: FACE_RULES[self.faces](face, picture.shape)
+                )
+                if not faces and self.enforce_detection:
+                    yield name, picture, [], FaceNotFound(name)
+                    continue
+                faces = faces or [whole_picture(picture)]
+                yield name, picture, faces[: self.max_faces], None
+
+    def _detections(self, sources: Sequence[Any], threads: int) -> list[Result]:
+        return [
+            Result(name, faces, error) for name, _, faces, error in self._found(sources, threads)
+        ]
+
+    def _crops(self, sources: Sequence[Any], threads: int) -> list[Result]:
+        results = []
+        for name, picture, faces, error in self._found(sources, threads):
+            made = [Face(face, self._upright(picture, face), name) for face in faces]
+            results.append(Result(name, made, error))
+        return results
+
+    def _upright(self, picture: np.ndarray | None, face: Detection) -> np.ndarray:
+        assert picture is not None
+        x1, y1, x2, y2 = face.raw_box
+        grow = self.expand_percentage / 200
+        margin = np.array([(x2 - x1) * grow, (y2 - y1) * grow])
+        box = np.concatenate([face.raw_box[:2] - margin, face.raw_box[2:] + margin])
+        size = (max(1, round(float(box[3] - box[1]))), max(1, round(float(box[2] - box[0]))))
+        transform = geometry.upright(box, face.landmarks if self.align else None)
+        return geometry.warp(picture, transform, size)
+
+    def _embeddings(self, sources: Sequence[Any], threads: int) -> list[Result]:
+        results: list[Result] = []
+        crops: list[np.ndarray] = []
+        owners: list[tuple[Result, Detection]] = []
+        expand = self.expand_percentage / 100
+        for name, picture, faces, error in self._found(sources, threads):
+            results.append(Result(name, [], error))
+            for face in faces:
+                assert picture is not None
+                crops.append(self.recognizer.crop(picture, face, align=self.align, expand=expand))
+                owners.append((results[-1], face))
+        if crops:
+            vectors = self.recognizer.embed(
+                np.stack(crops),
+                flip=self.flip,
+                normalization=self.normalization,
+                threads=threads,
+            )
+            for (result, face), vector in zip(owners, vectors, strict=True):
+                result.faces.append(Embedding(vector, face, result.source, self.fingerprint))
+        return results
+
+    # -- verdicts ------------------------------------------------------------------
+
+    def threshold(self, metric: str = "cosine", far: float = thresholds.DEFAULT_FAR):
+        """The fitted threshold of this pipeline; see ``facekit.thresholds.lookup``."""
+        standard = self.align and self.expand_percentage == 0 and self.normalization is None
+        return thresholds.lookup(
+            self.recognizer.spec,
+            self.detector_backend,
+            metric,
+            far=far,
+            flip=self.flip,
+            standard=standard,
+        )
+
+    def verify(
+        self,
+        img1: Any,
+        img2: Any,
+        *,
+        distance_metric: str = "cosine",
+        threshold: float | None = None,
+        far: float = thresholds.DEFAULT_FAR,
+        closest: bool = False,
+    ) -> VerifyResult:
+        """Whether two pictures show the same person.
+
+        Parameters
+        ----------
+        img1, img2 : image source or embedding
+            A precomputed embedding is an ``Embedding``, a 1-D array or a list of numbers.
+        distance_metric : str
+            cosine, euclidean, euclidean_l2 or angular.
+        threshold : float, optional
+            Own threshold; by default the fitted one at ``far``.
+        far : float
+            False acceptance rate of the fitted threshold: 0.01, 0.001 or 0.0001.
+        closest : bool
+            With several faces in a picture, compare all and take the closest pair
+            (deepface's rule) instead of the first face of each (``faces``). It
+            accepts strangers more often than ``far`` says.
+
+        Raises
+        ------
+        ImageError, FaceNotFound
+            When a picture cannot be used.
+        InvalidArgument
+            For an embedding of another length or pipeline, or when no threshold is
+            known and none was given.
+        """
+        (result,) = self.verify_many(
+            [(img1, img2)],
+            distance_metric=distance_metric,
+            threshold=threshold,
+            far=far,
+            closest=closest,
+        )
+        if isinstance(result, FaceKitError):
+            raise result
+        return result
+
+    def verify_many(
+        self,
+        pairs: Sequence[tuple[Any, Any]],
+        *,
+        distance_metric: str = "cosine",
+        threshold: float | None = None,
+        far: float = thresholds.DEFAULT_FAR,
+        closest: bool = False,
+    ) -> list[VerifyResult | FaceKitError]:
+        """``verify`` for many pairs in one batch; a pair that fails carries its error.
+
+        A path that occurs in several pairs is embedded once.
+        """
+        start = time.perf_counter()
+        distance.check(distance_metric)
+        fitted = self.threshold(distance_metric, far)
+        if threshold is None and fitted.value is None:
+            raise InvalidArgument(
+                f"{self.model_name} has no threshold for {distance_metric}.",
+                "Pass threshold=..., or choose another distance_metric.",
+            )
+        if threshold is not None:
+            _check_number("threshold", threshold, 0)
+        sides = self._sides([side for pair in pairs for side in pair])
+        results: list[VerifyResult | FaceKitError] = []
+        for one, two in zip(sides[::2], sides[1::2], strict=True):
+            error = one.error or two.error
+            if error is not None:
+                results.append(error)
+                continue
+            results.append(
+                self._verdict(one, two, distance_metric, threshold, fitted, closest, start)
+            )
+        return results
+
+    def _sides(self, sides: Sequence[Any]) -> list[Result]:
+        """Embeddings of every side, whether picture or vector, each path once."""
+        made: dict[Any, Result] = {}
+        keys = [side if isinstance(side, str) else (i,) for i, side in enumerate(sides)]
+        pictures = {}
+        for key, side in zip(keys, sides, strict=True):
+            vector = _as_vector(side)
+            if vector is not None:
+                made[key] = self._given(side, vector)
+            else:
+                pictures[key] = side
+        # Wrapped one by one: a side is one picture, never a directory of them.
+        for key, result in zip(pictures, self._each(list(pictures.values())), strict=True):
+            made[key] = result
+        return [made[key] for key in keys]
+
+    def _each(self, sources: Sequence[Any]) -> Iterator[Result]:
+        return in_chunks(self._embeddings, sources, self.batch_size, self.threads)
+
+    def _given(self, side: Any, vector: np.ndarray) -> Result:
+        if vector.shape != (self.recognizer.spec.dimension,):
+            raise InvalidArgument(
+                f"An embedding of {self.model_name} has {self.recognizer.spec.dimension} "
+                f"numbers, not {vector.size}.",
+                "Compare embeddings of the same model only.",
+            )
+        if not np.isfinite(vector).all():
+            raise InvalidArgument("An embedding holds NaN or infinity.", "Compute it again.")
+        if isinstance(side, Embedding) and side.fingerprint != self.fingerprint:
+            raise InvalidArgument(
+                f"An embedding comes from another pipeline ({side.fingerprint}) than this one "
+                f"({self.fingerprint}).",
+                "Embed both pictures with the same settings.",
+            )
+        return Result("embedding", [Embedding(vector, None, "embedding", self.fingerprint)])
+
+    def _verdict(
+        self,
+        one: Result,
+        two: Result,
+        metric: str,
+        threshold: float | None,
+        fitted: thresholds.Threshold,
+        closest: bool,
+        start: float,
+    ) -> VerifyResult:
+        i = j = 0
+        if closest:
+            a, b = (np.stack([f.vector for f in side.faces]) for side in (one, two))
+            i, j = divmod(int(distance.pairwise(a, b, metric).argmin()), len(b))
+        first, second = one.faces[i], two.faces[j]
+        gap = float(distance.distance(first.vector, second.vector, metric))
+        limit = fitted.value if threshold is None else float(threshold)
+        assert limit is not None
+        warnings = [*self._remarks("img1", one, closest), *self._remarks("img2", two, closest)]
+        # A picture in which nothing was found is no evidence: no verdict of "same" from it.
+        blind = self.detector_backend != "skip" and any(
+            face.detection is not None and face.detection.score == 0 for face in (first, second)
+        )
+        source = dict(fitted.source) if threshold is None else {"given": True}
+        return VerifyResult(
+            verified=gap <= limit and not (blind and threshold is None),
+            distance=gap,
+            threshold=limit,
+            confidence=None if blind else fitted.confidence(gap),
+            model=self.model_name,
+            detector_backend=self.detector_backend,
+            similarity_metric=metric,
+            facial_areas={
+                name: face.detection.facial_area() if face.detection else dict(NO_FACIAL_AREA)
+                for name, face in (("img1", first), ("img2", second))
+            },
+            face_confidence={
+                name: face.detection.score if face.detection else None
+                for name, face in (("img1", first), ("img2", second))
+            },
+            threshold_source=source,
+            fingerprint=self.fingerprint,
+            warnings=tuple(warnings),
+            time=round(time.perf_counter() - start, 3),
+        )
+
+    def _remarks(self, name: str, side: Result, closest: bool) -> Iterator[str]:
+        first = side.faces[0].detection
+        if first is not None and first.score == 0 and self.detector_backend != "skip":
+            yield (
+                f"{name}: no face was found; the whole picture was compared, "
+                "so it cannot be verified."
+            )
+        if len(side.faces) > 1:
+            rule = "the closest pair" if closest else f"the {self.faces.replace('_', ' ')} one"
+            yield f"{name}: {len(side.faces)} faces were found; {rule} was compared."
+
+
+def _check_number(name: str, value: Any, least: float) -> None:
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not value >= least:
+        raise InvalidArgument(f"{name} is {value!r}.", f"It must be a number, at least {least}.")
+
+
+def _as_vector(side: Any) -> np.ndarray | None:
+    """The vector that a precomputed embedding holds, or None for a picture."""
+    if isinstance(side, Embedding):
+        return side.vector
+    if isinstance(side, np.ndarray) and side.ndim == 1 and side.dtype.kind in "fiu":
+        return side.astype(np.float32)
+    if (
+        isinstance(side, (list, tuple))
+        and side
+        and all(isinstance(v, (int, float, np.number)) for v in side)
+    ):
+        return np.asarray(side, np.float32)
+    return None

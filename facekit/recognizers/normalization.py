@@ -1,0 +1,66 @@
+"""Filling the input tensor: the network's own scaling, or one of deepface's seven."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from facekit.errors import UnknownName
+from facekit.zoo.specs import RecognizerSpec
+
+# Per-channel means in B, G, R of VGGFace 1 and 2 (deepface's numbers, from keras-vggface).
+_MEANS = {"VGGFace": (93.5940, 104.7624, 129.1863), "VGGFace2": (91.4953, 103.8827, 131.0912)}
+# (pixel - mean) * scale
+_LINEAR = {
+    "base": (0.0, 1 / 255),
+    "raw": (0.0, 1.0),
+    "Facenet2018": (127.5, 1 / 127.5),
+    "ArcFace": (127.5, 1 / 128),
+}
+NAMES = ("base", "raw", "Facenet", "Facenet2018", "VGGFace", "VGGFace2", "ArcFace")
+
+
+def check(name: str | None) -> None:
+    """Raise UnknownName unless it is None or one of ``NAMES``."""
+    if name is not None and name not in NAMES:
+        raise UnknownName("normalization", name, NAMES)
+
+
+def tensor(crops: np.ndarray, spec: RecognizerSpec, name: str | None = None) -> np.ndarray:
+    """The tensor that reaches the graph.
+
+    Parameters
+    ----------
+    crops : numpy.ndarray
+        ``uint8 (N, h, w, 3)`` BGR, N at least 1.
+    spec : RecognizerSpec
+        Its colour order and layout always hold; its mean and scale unless ``name`` is given.
+    name : str, optional
+        deepface's normalization. ``Facenet`` standardises each crop by its own
+        mean and deviation, the others are fixed numbers.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``float32 (N, 3, h, w)``, or ``(N, h, w, 3)`` for a spec with that layout.
+    """
+    check(name)
+    rgb = spec.color == "rgb"
+    mean, scale = spec.mean, spec.scale
+    if name in _LINEAR:
+        level, scale = _LINEAR[name]
+        mean = (level, level, level)
+    elif name in _MEANS:
+        blue, green, red = _MEANS[name]
+        mean, scale = ((red, green, blue) if rgb else (blue, green, red)), 1.0
+    elif name == "Facenet":
+        mean, scale = (0.0, 0.0, 0.0), 1.0
+    # OpenCV subtracts the mean in the order of the output when it swaps red and blue.
+    blob = cv2.dnn.blobFromImages(list(crops), scale, None, mean, swapRB=rgb, crop=False)
+    if name == "Facenet":
+        axes = (1, 2, 3)
+        deviation = blob.std(axes, keepdims=True)
+        blob = (blob - blob.mean(axes, keepdims=True)) / np.maximum(deviation, 1e-6)
+    if spec.layout == "NHWC":
+        blob = np.ascontiguousarray(blob.transpose(0, 2, 3, 1))
+    return blob

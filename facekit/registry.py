@@ -1,0 +1,107 @@
+"""A registry of named things; it knows no model.
+
+Names are case-insensitive and may have aliases; packages add their own through
+an entry point group, read only when a name is not found among the built-in ones
+or when everything is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, Protocol, TypeVar
+
+from facekit.errors import InvalidArgument, UnknownName
+
+
+class Named(Protocol):
+    """What a registry holds: a frozen description with a name and aliases."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
+
+
+Spec = TypeVar("Spec", bound=Named)
+
+
+class Registry(Generic[Spec]):
+    """Specs by name.
+
+    Parameters
+    ----------
+    kind : str
+        What the names stand for ("recognizer"), used in error messages.
+    entry_point_group : str or None
+        Group whose entry points are callables that register more specs.
+    """
+
+    def __init__(self, kind: str, entry_point_group: str | None = None) -> None:
+        self.kind = kind
+        self._group = entry_point_group
+        self._specs: dict[str, Spec] = {}
+        self._keys: dict[str, str] = {}
+
+    def register(self, spec: Spec, *, replace: bool = False) -> Spec:
+        """Add a spec under its name and aliases.
+
+        Raises
+        ------
+        InvalidArgument
+            If a name is taken and ``replace`` is False.
+        """
+        keys = [n.casefold() for n in (spec.name, *spec.aliases)]
+        taken = [k for k in keys if k in self._keys]
+        if taken and not replace:
+            raise InvalidArgument(
+                f"A {self.kind} named {taken[0]!r} is already registered.",
+                "Choose another name or pass replace=True.",
+            )
+        for key in taken:
+            if key in self._keys:
+                self.unregister(self._keys[key])
+        self._specs[spec.name] = spec
+        self._keys.update(dict.fromkeys(keys, spec.name))
+        return spec
+
+    def unregister(self, name: str) -> None:
+        """Forget a spec and all its aliases."""
+        spec = self.get(name)
+        del self._specs[spec.name]
+        self._keys = {k: v for k, v in self._keys.items() if v != spec.name}
+
+    def get(self, name: str) -> Spec:
+        """The spec of a name or alias, whatever its case.
+
+        Raises
+        ------
+        UnknownName
+            With the nearest names.
+        """
+        key = str(name).casefold()
+        if key not in self._keys:
+            self._load_entry_points()
+        if key not in self._keys:
+            raise UnknownName(self.kind, name, self._specs)
+        return self._specs[self._keys[key]]
+
+    def names(self) -> list[str]:
+        """All names, sorted, without aliases."""
+        self._load_entry_points()
+        return sorted(self._specs, key=str.casefold)
+
+    def __iter__(self) -> Iterator[Spec]:
+        return iter([self._specs[n] for n in self.names()])
+
+    def __contains__(self, name: object) -> bool:
+        return str(name).casefold() in self._keys
+
+    def _load_entry_points(self) -> None:
+        group, self._group = self._group, None
+        if group is None:
+            return
+        from importlib.metadata import entry_points
+
+        for entry in entry_points(group=group):
+            entry.load()()

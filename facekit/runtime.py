@@ -1,0 +1,158 @@
+"""ONNX Runtime sessions: the only place that imports onnxruntime.
+
+One session per file and thread count in a process, shared by every thread.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facekit.errors import InvalidArgument, WeightsCorrupt
+
+LARGE_INPUT = 8 * 1024 * 1024  # bytes of input beyond which a run gives its memory back
+
+_sessions: dict[tuple, Session] = {}
+_lock = threading.Lock()
+
+
+def cpu_count() -> int:
+    """Number of CPUs that this process may use: affinity and cgroup quota, at least 1.
+
+    ``FACEKIT_THREADS`` overrides it.
+    """
+    wish = os.environ.get("FACEKIT_THREADS", "").strip()
+    if wish:
+        if not wish.isdigit() or int(wish) < 1:
+            raise InvalidArgument(
+                f"FACEKIT_THREADS is {wish!r}, not a number of threads.", "Set it to 1 or more."
+            )
+        return int(wish)
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    return max(1, min(count, _cgroup_quota() or count))
+
+
+def _cgroup_quota() -> int | None:
+    """Whole CPUs that the container's quota grants, or None without a quota."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()  # cgroup v2
+    except (OSError, ValueError):
+        try:
+            base = Path("/sys/fs/cgroup/cpu")
+            quota = (base / "cpu.cfs_quota_us").read_text().strip()
+            period = (base / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    if quota in ("max", "-1"):
+        return None
+    return max(1, math.ceil(int(quota) / int(period)))
+
+
+class Session:
+    """One network, ready to run; safe to call from many threads.
+
+    Parameters
+    ----------
+    model : pathlib.Path or bytes
+        ONNX file or its content.
+    threads : int
+        Threads that one call uses. With 1 the call runs in the caller's thread,
+        which is what several workers side by side want.
+    providers : sequence of str, optional
+        ONNX Runtime execution providers; the CPU by default.
+    """
+
+    def __init__(
+        self, model: Path | bytes, threads: int, providers: Sequence[str] | None = None
+    ) -> None:
+        import onnxruntime as ort
+
+        ort.set_default_logger_severity(3)  # warnings about devices that are absent help nobody
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        content = model if isinstance(model, bytes) else str(model)
+        try:
+            self._session = ort.InferenceSession(
+                content, options, providers=list(providers or ["CPUExecutionProvider"])
+            )
+        except Exception as error:  # onnxruntime's errors share no public base class
+            name = "the converted model" if isinstance(model, bytes) else str(model)
+            raise WeightsCorrupt(
+                f"{name} is not a network that ONNX Runtime can open "
+                f"({str(error).splitlines()[0][:200]}).",
+                "Run `facekit weights verify`, or remove the file and fetch it again.",
+            ) from error
+        self.inputs = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
+        self.outputs = {o.name: tuple(o.shape) for o in self._session.get_outputs()}
+
+        # ONNX Runtime keeps the memory of its largest run for ever. After a large one it is
+        # given back, so that one huge picture does not stay in the process's size.
+        self._after_large = ort.RunOptions()
+        self._after_large.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+
+    def run(self, *inputs: np.ndarray) -> list[Any]:
+        """Run the network on arrays in the order of its inputs; gives its outputs in order."""
+        feed = dict(zip(self.inputs, inputs, strict=True))
+        large = sum(x.nbytes for x in inputs) > LARGE_INPUT
+        return self._session.run(None, feed, self._after_large if large else None)
+
+
+class Network:
+    """A network by its key in the weight manifest; opened at first use.
+
+    Parameters
+    ----------
+    key : str
+        Key of the weight file.
+    providers : sequence of str, optional
+        ONNX Runtime execution providers.
+    """
+
+    def __init__(self, key: str, providers: Sequence[str] | None = None) -> None:
+        self.key = key
+        self._providers = providers
+        self._model: Path | bytes | None = None
+
+    def run(self, *inputs: np.ndarray, threads: int = 1) -> list[Any]:
+        """Run it; ``threads`` is how many CPUs this one call may use."""
+        return self.session(threads).run(*inputs)
+
+    def session(self, threads: int = 1) -> Session:
+        """The open session.
+
+        Raises
+        ------
+        WeightsUnavailable
+            When the weights are not here and cannot be fetched.
+        """
+        if self._model is None:
+            from facekit.store import onnx_model
+
+            self._model = onnx_model(self.key)
+        return session(self._model, threads, self._providers)
+
+
+def session(model: Path | bytes, threads: int, providers: Sequence[str] | None = None) -> Session:
+    """The process's session of a file, opened at the first call.
+
+    A file that was replaced since (other size or time) is opened anew.
+    """
+    if isinstance(model, bytes):
+        key: tuple = (hash(model), threads, tuple(providers or ()))
+    else:
+        stat = model.stat()
+        key = (model, stat.st_size, stat.st_mtime_ns, threads, tuple(providers or ()))
+    with _lock:
+        if key not in _sessions:
+            _sessions[key] = Session(model, threads, providers)
+        return _sessions[key]

@@ -1,0 +1,97 @@
+"""What a model is: a frozen description. Importing this costs microseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+Point = tuple[float, float]
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """A face detector.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        Which decoder runs it; a key of ``facekit.detectors.KINDS``.
+    weights : tuple of str
+        Keys of the weight manifest, in the order in which the decoder wants them.
+    options : mapping
+        Default arguments of the decoder.
+    landmarks : bool
+        Whether it gives five points.
+    source, note : str
+        Where it comes from; anything a user should know.
+    """
+
+    name: str
+    kind: str
+    weights: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    landmarks: bool = True
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RecognizerSpec:
+    """A network that turns an aligned face into a vector.
+
+    Attributes
+    ----------
+    name : str
+    weights : tuple of str
+        Key of the weight manifest (one network).
+    input_size : tuple of int
+        Height and width of the crop in pixels.
+    dimension : int
+        Length of the embedding.
+    color : str
+        ``rgb`` or ``bgr``: channel order that the graph wants.
+    mean, scale : tuple of float, float
+        The tensor is ``(pixel - mean) * scale``; mean in the graph's channel order.
+    template : tuple of points
+        Where the five landmarks lie in the crop (x, y in pixels): right eye, left
+        eye, nose, right and left mouth corner of the person.
+    box_scale, box_centre : float, tuple of float
+        For faces without landmarks or with ``align=False``: height of the crop as a
+        multiple of the detected box's longer side, and where the box's centre lies in
+        the crop, as fractions of width and height. Medians over the aligned crops of
+        LFW View 1 DevTrain with MTCNN and YuNet.
+    interpolation : str
+        ``linear``, ``cubic`` or ``area``: how the crop is resampled.
+    flip : bool
+        Whether the mirror image's embedding is added by default.
+    published_thresholds : mapping
+        Metric -> threshold given by the authors; used, and marked "not
+        calibrated", as long as nothing was fitted.
+    published_lfw : float or None
+        Published LFW accuracy in percent.
+    """
+
+    name: str
+    weights: tuple[str, ...]
+    input_size: tuple[int, int]
+    dimension: int
+    color: str
+    mean: tuple[float, float, float]
+    scale: float
+    template: tuple[Point, Point, Point, Point, Point]
+    box_scale: float = 1.0
+    box_centre: Point = (0.5, 0.5)
+    interpolation: str = "linear"
+    layout: str = "NCHW"
+    flip: bool = False
+    kind: str = "aligned"
+    published_thresholds: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
+    published_lfw: float | None = None
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    note: str = ""

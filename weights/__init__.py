@@ -1,0 +1,1 @@
+"""Weight manifest, fitted thresholds and the small networks that ship with facekit."""
