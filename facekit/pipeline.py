@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -149,12 +149,12 @@ class FaceKit:
         def hashes(keys: Iterable[str]) -> list[str | None]:
             return [get(key).sha256 for key in keys]
 
-        network = asdict(self.recognizer.spec)
-        for prose in ("published_thresholds", "published_lfw", "aliases", "source", "note"):
-            del network[prose]
+        spec = self.recognizer.spec
+        prose = ("published_thresholds", "published_lfw", "aliases", "source", "note")
+        network = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in prose}
         parts = {
             "recognizer": network,
-            "recognizer_weights": hashes(self.recognizer.spec.weights),
+            "recognizer_weights": hashes(spec.weights),
             "detector": self.detector_backend,
             "detector_weights": hashes(self.detector.spec.weights),
             "detector_settings": self.detector.settings,

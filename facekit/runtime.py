@@ -122,6 +122,7 @@ class Network:
         self.key = key
         self._providers = providers
         self._model: Path | bytes | None = None
+        self._finding = threading.Lock()
 
     def run(self, *inputs: np.ndarray, threads: int = 1) -> list[Any]:
         """Run it; ``threads`` is how many CPUs this one call may use."""
@@ -135,10 +136,11 @@ class Network:
         WeightsUnavailable
             When the weights are not here and cannot be fetched.
         """
-        if self._model is None:
-            from facekit.store import onnx_model
+        with self._finding:  # one thread downloads or converts, the others wait here
+            if self._model is None:
+                from facekit.store import onnx_model
 
-            self._model = onnx_model(self.key)
+                self._model = onnx_model(self.key)
         return session(self._model, threads, self._providers)
 
 
