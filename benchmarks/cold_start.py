@@ -93,8 +93,7 @@ def main() -> None:
     from facekit.store import onnx_model
 
     models = [
-        str(onnx_model(key))
-        for key in ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "dlib-resnet-v1")
+        str(onnx_model(key)) for key in ("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet", "dlib-resnet-v1")
     ]
     refine, output = crops_seen()
     code = FLOOR.replace("R_CROPS", str(refine)).replace("O_CROPS", str(output))

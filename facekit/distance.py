@@ -60,6 +60,16 @@ def l2_normalize(vectors: np.ndarray) -> np.ndarray:
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
+def _comparable(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-1]:
+        raise InvalidArgument(
+            f"Embeddings of shapes {a.shape} and {b.shape} cannot be compared.",
+            "Both must come from the same model.",
+        )
+    return a, b
+
+
 def distance(a: np.ndarray, b: np.ndarray, metric: str = "cosine") -> np.ndarray:
     """Distances of rows that belong together.
 
@@ -86,23 +96,17 @@ def distance(a: np.ndarray, b: np.ndarray, metric: str = "cosine") -> np.ndarray
         For a metric that does not exist.
     """
     check(metric)
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-1]:
-        raise InvalidArgument(
-            f"Embeddings of shapes {a.shape} and {b.shape} cannot be compared.",
-            "Both must come from the same model.",
-        )
-    return METRICS[metric](a, b)
+    return METRICS[metric](*_comparable(a, b))
 
 
 def pairwise(a: np.ndarray, b: np.ndarray, metric: str = "cosine") -> np.ndarray:
     """All distances between ``(N, D)`` and ``(M, D)``: ``float64 (N, M)``.
 
     By matrix products, so it agrees with ``distance`` to about 1e-7 near zero
-    and 1e-15 elsewhere.
+    and 1e-15 elsewhere. Raises as ``distance`` does.
     """
     check(metric)
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    a, b = _comparable(a, b)
     if metric != "euclidean":
         a, b = l2_normalize(a), l2_normalize(b)
     product = a @ b.T

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from facekit import zoo
 from facekit.detectors import KINDS as DETECTOR_KINDS
 from facekit.errors import InvalidArgument, UnknownName
 from facekit.recognizers import KINDS as RECOGNIZER_KINDS
-from facekit.store import WeightFile, register
+from facekit.registry import Registry
+from facekit.store import WeightFile, register, unregister
 from facekit.zoo.specs import DetectorSpec, RecognizerSpec
+
+Spec = TypeVar("Spec", RecognizerSpec, DetectorSpec)
 
 
 def register_recognizer(spec: RecognizerSpec, *files: str | Path, replace: bool = False) -> None:
@@ -33,27 +37,39 @@ def register_recognizer(spec: RecognizerSpec, *files: str | Path, replace: bool 
     """
     if spec.kind not in RECOGNIZER_KINDS:
         raise UnknownName("kind of recognizer", spec.kind, RECOGNIZER_KINDS)
-    _bring(spec, files, replace)
-    zoo.recognizers.register(spec, replace=replace)
+    _register(zoo.recognizers, spec, files, replace)
 
 
 def register_detector(spec: DetectorSpec, *files: str | Path, replace: bool = False) -> None:
     """Make a detector usable by its name everywhere; see ``register_recognizer``."""
     if spec.kind not in DETECTOR_KINDS:
         raise UnknownName("kind of detector", spec.kind, DETECTOR_KINDS)
-    _bring(spec, files, replace)
-    zoo.detectors.register(spec, replace=replace)
+    _register(zoo.detectors, spec, files, replace)
 
 
-def _bring(
-    spec: RecognizerSpec | DetectorSpec, files: tuple[str | Path, ...], replace: bool
+def _register(
+    registry: Registry[Spec],
+    spec: Spec,
+    files: tuple[str | Path, ...],
+    replace: bool,
 ) -> None:
-    if not files:
-        return
-    if len(files) != len(spec.weights):
+    """Register the files and the spec, or, when one of them is refused, none."""
+    if files and len(files) != len(spec.weights):
         raise InvalidArgument(
             f"{spec.name} names {len(spec.weights)} weights, but {len(files)} files were given."
         )
-    for key, file in zip(spec.weights, files, strict=True):
-        path = Path(file).expanduser().resolve()
-        register(WeightFile(key=key, file=path.name, local=path), replace=replace)
+    paths = [Path(file).expanduser().resolve() for file in files]
+    entries = [
+        WeightFile(key=key, file=path.name, local=path)
+        for key, path in zip(spec.weights, paths, strict=False)
+    ]
+    brought: list[str] = []
+    try:
+        for entry in entries:
+            register(entry, replace=replace)
+            brought.append(entry.key)
+        registry.register(spec, replace=replace)
+    except InvalidArgument:
+        for key in brought:
+            unregister(key)
+        raise

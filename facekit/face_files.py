@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from facekit.errors import InvalidArgument
+
+_LONGEST_STEM = 180  # bytes; file systems allow 255 for a name
 
 
 class FaceFiles:
@@ -19,7 +22,8 @@ class FaceFiles:
     """
 
     def __init__(self, folder: str | None) -> None:
-        self.folder = Path(folder) if folder is not None else None
+        self.folder = Path(folder).expanduser() if folder is not None else None
+        self._taken: Counter[str] = Counter()
         if self.folder is not None:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -29,31 +33,32 @@ class FaceFiles:
                     "Name another output_dir.",
                 ) from error
 
-    def keep(self, source: Any, found: list[Any]) -> list[Any]:
-        """Rows of one picture, or of a list of pictures, with ``file`` in place of ``face``."""
-        if isinstance(source, list):
-            return [
-                rows if isinstance(rows, dict) else self.keep(one, rows)
-                for one, rows in zip(source, found, strict=True)
-            ]
-        return [self._row(source, number, dict(face)) for number, face in enumerate(found, 1)]
+    def keep(self, source: str, faces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of one picture's faces, with ``file`` in place of ``face``."""
+        return [self._row(source, number, dict(face)) for number, face in enumerate(faces, 1)]
 
-    def _row(self, source: Any, number: int, face: dict[str, Any]) -> dict[str, Any]:
+    def _row(self, source: str, number: int, face: dict[str, Any]) -> dict[str, Any]:
         pixels = face.pop("face")
         if self.folder is not None:
-            face["file"] = str(self._write(source, number, pixels))
+            face["file"] = str(self._write(self.folder, source, number, pixels))
         return face
 
-    def _write(self, source: Any, number: int, pixels: Any) -> Path:
+    def _write(self, folder: Path, source: str, number: int, pixels: Any) -> Path:
         import cv2
 
-        assert self.folder is not None
-        stem = re.sub(r"[^\w.-]+", "_", Path(str(source)[-120:]).stem) or "picture"
-        target = self.folder / f"{stem}-{number}.png"
-        turn = 1
-        while target.exists():  # pictures of the same name from different folders
-            turn += 1
-            target = self.folder / f"{stem}-{number}-{turn}.png"
-        # Not cv2.imwrite, which cannot write names beyond ASCII on Windows.
-        target.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+        stem = re.sub(r"[^\w.-]+", "_", Path(source).stem)
+        stem = stem.encode(errors="replace")[-_LONGEST_STEM:].decode(errors="ignore")
+        name = f"{stem or 'picture'}-{number}"
+        target = folder / f"{name}.png"
+        # Pictures of the same name come from different folders, or from an earlier run.
+        while target.exists():
+            self._taken[name] += 1
+            target = folder / f"{name}-{self._taken[name] + 1}.png"
+        try:
+            # Not cv2.imwrite, which cannot write names beyond ASCII on Windows.
+            target.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+        except OSError as error:
+            raise InvalidArgument(
+                f"{target} cannot be written ({error.strerror}).", "Name another output_dir."
+            ) from error
         return target

@@ -242,8 +242,9 @@ def _pillow_factory(kind: str) -> Callable[..., Any] | None:
 
 def is_pil(source: Any) -> bool:
     """Whether a source is a PIL image, found out without importing PIL."""
-    module = sys.modules.get("PIL.Image")
-    return module is not None and isinstance(source, module.Image)
+    # Another thread may be in the middle of importing it; then the class is not there yet.
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return kind is not None and isinstance(source, kind)
 
 
 def from_pil(image: Any, name: str) -> np.ndarray:

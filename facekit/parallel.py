@@ -14,13 +14,11 @@ Made = TypeVar("Made")
 
 def _chunks(items: Iterable[Item], size: int, workers: int) -> Iterator[list[Item]]:
     stream = iter(items)
-    head = list(islice(stream, size))
-    if len(head) < size:
-        # A short input is shared out evenly instead of going to one worker.
-        share = -(-len(head) // workers)
-        yield from (head[i : i + share] for i in range(0, len(head), share or 1))
-        return
-    yield head
+    head = list(islice(stream, size * workers))
+    if len(head) < size * workers:
+        # A short input is shared out evenly, so that no worker is left without.
+        size = max(1, -(-len(head) // workers))
+    stream = chain(head, stream)
     while chunk := list(islice(stream, size)):
         yield chunk
 
@@ -63,7 +61,8 @@ def in_chunks(
         try:
             for chunk in chunks:
                 pending.append(pool.submit(work, chunk, 1))
-                if len(pending) == 2 * workers:
+                # What is ready goes out at once: a slow source is no reason to hold it back.
+                while pending and (len(pending) == 2 * workers or pending[0].done()):
                     yield from pending.popleft().result()
             while pending:
                 yield from pending.popleft().result()

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
+from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,11 +109,20 @@ class FaceKit:
         norm.check(normalization)
         if faces not in FACE_RULES:
             raise UnknownName("rule for faces", faces, FACE_RULES)
+        for name, value in (("align", align), ("enforce_detection", enforce_detection)):
+            _check_flag(name, value)
+        if flip is not None:
+            _check_flag("flip", flip)
         _check_number("expand_percentage", expand_percentage, 0)
-        _check_number("batch_size", batch_size, 1)
-        for name, value in (("max_faces", max_faces), ("threads", threads)):
-            if value is not None:
-                _check_number(name, value, 1)
+        _check_count("batch_size", batch_size)
+        for name, count in (("max_faces", max_faces), ("threads", threads)):
+            if count is not None:
+                _check_count(name, count)
+        if not isinstance(detector_options, (Mapping, type(None))):
+            raise InvalidArgument(
+                f"detector_options is {detector_options!r}.",
+                "It must be a dictionary, such as {'min_face_size': 40}.",
+            )
         self.recognizer = recognizers.build(zoo.recognizers.get(model_name))
         self.detector = detectors.build(
             zoo.detectors.get(detector_backend), **dict(detector_options or {})
@@ -152,16 +163,18 @@ class FaceKit:
         spec = self.recognizer.spec
         prose = ("published_thresholds", "published_lfw", "aliases", "source", "note")
         network = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in prose}
+        expand = float(self.expand_percentage)
         parts = {
             "recognizer": network,
             "recognizer_weights": hashes(spec.weights),
             "detector": self.detector_backend,
             "detector_weights": hashes(self.detector.spec.weights),
             "detector_settings": self.detector.settings,
-            "align": self.align,
-            "expand_percentage": self.expand_percentage,
+            "align": bool(self.align),
+            # 10 and 10.0 are the same choice.
+            "expand_percentage": int(expand) if expand.is_integer() else expand,
             "normalization": self.normalization,
-            "flip": self.flip,
+            "flip": bool(self.flip),
         }
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -390,14 +403,17 @@ class FaceKit:
     def _sides(self, sides: Sequence[Any]) -> list[Result]:
         """Embeddings of every side, whether picture or vector, each path once."""
         made: dict[Any, Result] = {}
-        keys = [side if isinstance(side, str) else (i,) for i, side in enumerate(sides)]
+        keys = [side if isinstance(side, (str, Path)) else (i,) for i, side in enumerate(sides)]
         pictures = {}
         for key, side in zip(keys, sides, strict=True):
             vector = _as_vector(side)
-            if vector is not None:
-                made[key] = self._given(side, vector)
-            else:
+            if vector is None:
                 pictures[key] = side
+                continue
+            try:
+                made[key] = self._given(side, vector)
+            except InvalidArgument as error:
+                made[key] = Result("embedding", error=error)
         # Wrapped one by one: a side is one picture, never a directory of them.
         for key, result in zip(pictures, self._each(list(pictures.values())), strict=True):
             made[key] = result
@@ -441,7 +457,11 @@ class FaceKit:
         gap = float(distance.distance(first.vector, second.vector, metric))
         limit = fitted.value if threshold is None else float(threshold)
         assert limit is not None
-        warnings = [*self._remarks("img1", one, closest), *self._remarks("img2", two, closest)]
+        own = threshold is not None
+        warnings = [
+            *self._remarks("img1", one, closest, own),
+            *self._remarks("img2", two, closest, own),
+        ]
         # A picture in which nothing was found is no evidence: no verdict of "same" from it.
         blind = self.detector_backend != "skip" and any(
             face.detection is not None and face.detection.score == 0 for face in (first, second)
@@ -469,22 +489,33 @@ class FaceKit:
             time=round(time.perf_counter() - start, 3),
         )
 
-    def _remarks(self, name: str, side: Result, closest: bool) -> Iterator[str]:
+    def _remarks(
+        self, name: str, side: Result, closest: bool, own_threshold: bool
+    ) -> Iterator[str]:
         first = side.faces[0].detection
         if first is not None and first.score == 0 and self.detector_backend != "skip":
-            yield (
-                f"{name}: no face was found; the whole picture was compared, "
-                "so it cannot be verified."
-            )
+            end = "." if own_threshold else ", so it cannot be verified."
+            yield f"{name}: no face was found; the whole picture was compared{end}"
         if len(side.faces) > 1:
             rule = "the closest pair" if closest else f"the {self.faces.replace('_', ' ')} one"
             yield f"{name}: {len(side.faces)} faces were found; {rule} was compared."
 
 
+def _check_flag(name: str, value: Any) -> None:
+    # Any other value would be taken for True, the text "false" too.
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidArgument(f"{name} is {value!r}.", "It must be True or False.")
+
+
 def _check_number(name: str, value: Any, least: float) -> None:
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not value >= least:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not least <= value < float("inf"):
         raise InvalidArgument(f"{name} is {value!r}.", f"It must be a number, at least {least}.")
+
+
+def _check_count(name: str, value: Any) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise InvalidArgument(f"{name} is {value!r}.", "It must be a whole number, at least 1.")
 
 
 def _as_vector(side: Any) -> np.ndarray | None:

@@ -7,6 +7,7 @@ or when everything is listed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
@@ -95,7 +96,10 @@ class Registry(Generic[Spec]):
         return iter([self._specs[n] for n in self.names()])
 
     def __contains__(self, name: object) -> bool:
-        return str(name).casefold() in self._keys
+        key = str(name).casefold()
+        if key not in self._keys:
+            self._load_entry_points()
+        return key in self._keys
 
     def _load_entry_points(self) -> None:
         group, self._group = self._group, None
@@ -104,4 +108,12 @@ class Registry(Generic[Spec]):
         from importlib.metadata import entry_points
 
         for entry in entry_points(group=group):
-            entry.load()()
+            try:
+                entry.load()()
+            except Exception as error:  # another package's code; the others must not suffer
+                warnings.warn(
+                    f"The entry point {entry.name!r} of {group} failed "
+                    f"({type(error).__name__}: {error}); its {self.kind}s are missing.",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )

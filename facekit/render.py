@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +30,12 @@ def verdict(result: dict[str, Any]) -> str:
     if source.get("note"):
         lines.append(f"Threshold {source['note']}.")
     lines += [f"Note: {warning}" for warning in result["warnings"]]
-    return "\n".join(lines)
+    width = min(_columns(), 100)
+    return "\n".join(textwrap.fill(line, width, subsequent_indent="  ") for line in lines)
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _percent(value: float) -> str:
@@ -70,10 +78,15 @@ def _faces(value: Any, line: Any) -> str:
 
 
 def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
-    """Columns padded with spaces; numbers to the right."""
+    """Columns padded with spaces; numbers to the right; the last one cut to fit a terminal."""
     cells = [list(head), *([_cell(v) for v in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    numeric = [all(isinstance(row[i], (int, float)) for row in rows) for i in range(len(head))]
+    numeric = [
+        all(isinstance(row[i], (int, float, type(None))) for row in rows) for i in range(len(head))
+    ]
+    if sys.stdout.isatty():
+        room = max(_columns() - sum(widths[:-1]) - 2 * len(widths[:-1]), len(head[-1]))
+        cells = [[*row[:-1], _cut(row[-1], room)] for row in cells]
     lines = [
         "  ".join(
             cell.rjust(width) if right else cell.ljust(width)
@@ -84,19 +97,27 @@ def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: max(room - 3, 0)]}..."
+
+
 def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+    return "-" if value is None else str(value)
 
 
 def _size(size: int | None) -> str:
-    return f"{size / 1e6:.1f} MB" if size else "-"
+    if not size:
+        return "-"
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"
 
 
 _COMMERCIAL = {True: "yes", False: "no", None: "not stated"}
+# Shorter words, so that the tables fit on 80 to 100 columns.
+_STATES = {
+    "in an installed package": "in a package",
+    "in a local directory": "local",
+    "needs no weights": "none needed",
+}
 
 
 def models(rows: list[dict[str, Any]]) -> str:
@@ -106,15 +127,14 @@ def models(rows: list[dict[str, Any]]) -> str:
             (
                 row["name"] + (" *" if row["default"] else ""),
                 row["task"],
-                ", ".join(row["state"]),
+                ", ".join(_STATES.get(state, state) for state in row["state"]),
                 _size(row["size"]),
-                "x".join(map(str, row["input"])) if row["input"] else None,
-                row["dimension"] or "-",
+                row["dimension"],
                 _COMMERCIAL[row["commercial"]],
             )
             for row in rows
         ],
-        ("model (* default)", "task", "weights", "size", "input", "dimension", "commercial use"),
+        ("model (* default)", "task", "weights", "size", "dimension", "commercial"),
     )
 
 
@@ -124,15 +144,14 @@ def weights(rows: list[dict[str, Any]]) -> str:
         [
             (
                 row["key"],
-                row["file"],
                 _size(row["size"]),
-                row["state"],
+                _STATES.get(row["state"], row["state"]),
                 _COMMERCIAL[row["commercial"]],
                 row["licence"],
             )
             for row in rows
         ],
-        ("name", "file", "size", "state", "commercial use", "licence"),
+        ("name", "size", "state", "commercial", "licence"),
     )
 
 

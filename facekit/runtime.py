@@ -29,7 +29,7 @@ def cpu_count() -> int:
     """
     wish = os.environ.get("FACEKIT_THREADS", "").strip()
     if wish:
-        if not wish.isdigit() or int(wish) < 1:
+        if not wish.isdecimal() or int(wish) < 1:
             raise InvalidArgument(
                 f"FACEKIT_THREADS is {wish!r}, not a number of threads.", "Set it to 1 or more."
             )
@@ -122,6 +122,7 @@ class Network:
         self.key = key
         self._providers = providers
         self._model: Path | bytes | None = None
+        self._open: dict[int, Session] = {}
         self._finding = threading.Lock()
 
     def run(self, *inputs: np.ndarray, threads: int = 1) -> list[Any]:
@@ -136,12 +137,14 @@ class Network:
         WeightsUnavailable
             When the weights are not here and cannot be fetched.
         """
+        if threads in self._open:
+            return self._open[threads]
         with self._finding:  # one thread downloads or converts, the others wait here
-            if self._model is None:
+            if self._model is None or (isinstance(self._model, Path) and not self._model.is_file()):
                 from facekit.store import onnx_model
 
                 self._model = onnx_model(self.key)
-        return session(self._model, threads, self._providers)
+            return self._open.setdefault(threads, session(self._model, threads, self._providers))
 
 
 def session(model: Path | bytes, threads: int, providers: Sequence[str] | None = None) -> Session:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from numbers import Real
 from typing import Any
 
 from facekit.errors import InvalidArgument
@@ -91,17 +92,18 @@ def lookup(
     InvalidArgument
         For a ``far`` that was not fitted.
     """
-    rate = next((f for f in FARS if math.isclose(f, float(far), rel_tol=1e-6)), None)
+    number = isinstance(far, Real)
+    rate = next((f for f in FARS if number and math.isclose(f, far, rel_tol=1e-6)), None)
     if rate is None:
         raise InvalidArgument(
-            f"far is {far}.", f"Thresholds are fitted for {', '.join(f'{f:g}' for f in FARS)}."
+            f"far is {far!r}.", f"Thresholds are fitted for {', '.join(f'{f:g}' for f in FARS)}."
         )
     mine = [e for e in load() if e["model"] == spec.name and e["metric"] == metric]
-    exact = [e for e in mine if e["detector"] == detector and e["flip"] == flip]
-    entry = next(iter(exact or [e for e in mine if e["flip"] == flip] or mine), None)
-    if entry is None:
+    if not mine:
         return _published(spec, metric)
-    calibrated = bool(exact) and standard
+    # The nearest pipeline: the same treatment of mirror images, then the same detector.
+    entry = max(mine, key=lambda e: (e["flip"] == flip, e["detector"] == detector))
+    calibrated = standard and (entry["flip"], entry["detector"]) == (flip, detector)
     fitted = entry["far"][f"{rate:g}"]
     source = {
         "calibrated": calibrated,

@@ -6,6 +6,7 @@ fails becomes ``{"source": ..., "error": ...}`` and the rest goes on.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +23,8 @@ COLORS = ("rgb", "bgr", "gray")
 @lru_cache(maxsize=8)
 def _cached_kit(options: tuple[tuple[str, Any], ...]) -> FaceKit:
     arguments: dict[str, Any] = dict(options)
-    arguments["detector_options"] = dict(arguments["detector_options"])
+    if isinstance(arguments["detector_options"], tuple):
+        arguments["detector_options"] = dict(arguments["detector_options"])
     return FaceKit(**arguments)
 
 
@@ -33,12 +35,13 @@ def _kit(anti_spoofing: bool, **options: Any) -> FaceKit:
             "anti_spoofing is not available yet: it comes with `analyze`.",
             "Leave it out for now.",
         )
-    detector_options = options.pop("detector_options", None) or {}
-    frozen = tuple(
-        (k, tuple(v) if isinstance(v, list) else v) for k, v in sorted(detector_options.items())
-    )
+    chosen = options["detector_options"]
+    if isinstance(chosen, Mapping):
+        options["detector_options"] = tuple(
+            (k, tuple(v) if isinstance(v, list) else v) for k, v in sorted(chosen.items())
+        )
     try:
-        return _cached_kit((*sorted(options.items()), ("detector_options", frozen)))
+        return _cached_kit(tuple(sorted(options.items())))
     except TypeError as error:  # an unhashable argument, such as a list for a model name
         raise InvalidArgument(f"An argument has the wrong type ({error}).") from error
 
@@ -166,7 +169,8 @@ def represent(
     faces: str = DEFAULT_FACE_RULE,
     flip: bool | None = None,
     detector_options: dict[str, Any] | None = None,
-) -> list[Any]:
+    stream: bool = False,
+) -> Any:
     """Faces as vectors.
 
     Parameters
@@ -179,6 +183,8 @@ def represent(
     faces : str
         Order of a picture's faces: ``prominent``, ``largest``, ``most_confident`` or
         ``center`` first.
+    stream : bool
+        Give an iterator instead of a list, for more pictures than fit in memory.
 
     The others are those of ``verify``.
 
@@ -186,7 +192,8 @@ def represent(
     -------
     list of dict, or list of such lists for many pictures
         ``embedding`` (list of D floats), ``facial_area``, ``face_confidence``,
-        ``model``, ``fingerprint``.
+        ``model``, ``fingerprint``. With ``stream``, an iterator of one dict a picture:
+        ``source`` and ``faces`` (that list of dict) or ``error``.
     """
     kit = _kit(
         anti_spoofing,
@@ -208,7 +215,7 @@ def represent(
             made["embedding"] = distance.l2_normalize(face.vector.astype(np.float64)).tolist()
         return made | {"model": kit.model_name, "fingerprint": face.fingerprint}
 
-    return _rows(kit, img_path, "embed", row)
+    return _rows(kit.stream(img_path, "embed"), row, images.is_many(img_path), stream)
 
 
 def extract_faces(
@@ -225,7 +232,8 @@ def extract_faces(
     max_faces: int | None = None,
     faces: str = DEFAULT_FACE_RULE,
     detector_options: dict[str, Any] | None = None,
-) -> list[Any]:
+    stream: bool = False,
+) -> Any:
     """Faces as pictures.
 
     Parameters
@@ -247,7 +255,8 @@ def extract_faces(
     Returns
     -------
     list of dict, or list of such lists for many pictures
-        ``face`` (array (h, w, 3), or (h, w) for gray), ``facial_area``, ``confidence``.
+        ``face`` (array (h, w, 3), or (h, w) for gray), ``facial_area``, ``confidence``;
+        with ``stream`` as in ``represent``.
     """
     if color_face not in COLORS:
         raise UnknownName("color_face", color_face, COLORS)
@@ -270,7 +279,7 @@ def extract_faces(
             "confidence": face.detection.score,
         }
 
-    return _rows(kit, img_path, "extract", row)
+    return _rows(kit.stream(img_path, "extract"), row, images.is_many(img_path), stream)
 
 
 def _colored(crop: np.ndarray, color: str, normalize: bool) -> np.ndarray:
@@ -283,18 +292,22 @@ def _colored(crop: np.ndarray, color: str, normalize: bool) -> np.ndarray:
     return crop.astype(np.float32) / 255 if normalize else crop
 
 
-def _rows(kit: FaceKit, source: Any, stage: str, row: Any) -> list[Any]:
-    many = images.is_many(source)
-    made = [_row_of(result, row, many) for result in kit.stream(source, stage)]
-    return made if many else made[0]
-
-
-def _row_of(result: Result, row: Any, many: bool) -> Any:
-    if result.error is None:
+def _rows(
+    results: Iterator[Result], row: Callable[[Any], dict[str, Any]], many: bool, stream: bool
+) -> Any:
+    if not (many or stream):
+        (result,) = results
+        if result.error is not None:
+            raise result.error
         return [row(face) for face in result.faces]
-    if not many:
-        raise result.error
-    return {"source": result.source, "error": str(result.error)}
+    made = (_item(result, row) for result in results)
+    return made if stream else [item.get("faces", item) for item in made]
+
+
+def _item(result: Result, row: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    if result.error is not None:
+        return {"source": result.source, "error": str(result.error)}
+    return {"source": result.source, "faces": [row(face) for face in result.faces]}
 
 
 def _is_batch(side: Any) -> bool:

@@ -58,7 +58,7 @@ def run(name: str, source: Path) -> bytes:
     function = getattr(importlib.import_module(converter.module), converter.function)
     try:
         return function(source).SerializeToString()
-    except (ValueError, KeyError, IndexError, EOFError) as error:
+    except (ValueError, KeyError, IndexError, EOFError, RuntimeError) as error:
         raise ConversionError(
             f"{source} cannot be converted by {name!r}: {error}.",
             "Fetch the file again; if its hash is right, report this as a bug.",

@@ -10,6 +10,7 @@ The affine layers (frozen batch normalization) are folded into the convolutions.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,9 @@ def _layers(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
         values, start = _integers(data, match.end(), skip + 5)
         if values[skip] != _TENSOR_VERSION:
             raise ValueError(f"tensor version {values[skip]} in layer {tag}")
-        count = int(np.prod(values[skip + 1 :]))
+        count = math.prod(values[skip + 1 :])
+        if 4 * count > len(data) - start:
+            raise ValueError(f"layer {tag} reaches beyond the end of the file")
         yield tag, np.frombuffer(data, "<f4", count, start)
         position = start + 4 * count
 

@@ -23,7 +23,10 @@ _EPSILON = 1e-5  # torch.nn.BatchNorm2d's default
 def convert(path: Path) -> onnx.ModelProto:
     """``float32 (N, 3, 112, 96)`` RGB, ``(x - 127.5) / 128`` -> ``embedding (N, 128)``."""
     state = torch_checkpoint.load(path)
-    state = state.get("net_state_dict", state)
+    if isinstance(state, dict):
+        state = state.get("net_state_dict", state)
+    if not isinstance(state, dict) or not all(isinstance(v, np.ndarray) for v in state.values()):
+        raise ValueError("the checkpoint holds no dictionary of tensors")
     graph = Graph("mobilefacenet")
 
     def conv(x: str, weights: str, norm: str, prelu: str | None, stride=1, pad=0, groups=1) -> str:

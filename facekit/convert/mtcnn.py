@@ -11,6 +11,7 @@ carries the networks' ``(RGB - 127.5) / 128``.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +25,28 @@ class _Layers:
 
     def __init__(self, path: Path, graph: Graph) -> None:
         import joblib
+        import lz4.frame
 
-        arrays = joblib.load(path)
+        # joblib would open the lz4 file itself, and leave it to complain when it is collected.
+        arrays = joblib.load(io.BytesIO(lz4.frame.decompress(path.read_bytes())))
         if not isinstance(arrays, list) or not all(isinstance(a, np.ndarray) for a in arrays):
             raise ValueError("the file does not hold a list of arrays")
         self._arrays = (a.astype(np.float64) for a in arrays)
         self._first = True
         self._graph = graph
 
+    def _take(self) -> np.ndarray:
+        array = next(self._arrays, None)
+        if array is None:
+            raise ValueError("the file holds fewer arrays than the network has")
+        return array
+
     def input(self, height: int | str, width: int | str) -> str:
         x = self._graph.input("input", ["N", height, width, 3])
         return self._graph.node("Transpose", x, perm=[0, 3, 1, 2])
 
     def conv(self, x: str) -> str:
-        kernel, bias = next(self._arrays), next(self._arrays)
+        kernel, bias = self._take(), self._take()
         if self._first:
             self._first = False
             bias = bias - kernel.sum((0, 1, 2)) * (127.5 / 128)
@@ -52,19 +61,19 @@ class _Layers:
         )
 
     def conv_prelu(self, x: str) -> str:
-        return self._graph.prelu(self.conv(x), next(self._arrays))
+        return self._graph.prelu(self.conv(x), self._take())
 
     def dense(self, x: str) -> str:
-        kernel, bias = next(self._arrays), next(self._arrays)
+        kernel, bias = self._take(), self._take()
         return self._graph.node("Gemm", x, self._graph.weight(kernel), self._graph.weight(bias))
 
     def dense_prelu(self, x: str) -> str:
         x = self.dense(x)
-        return self._graph.node("PRelu", x, self._graph.weight(next(self._arrays)))
+        return self._graph.node("PRelu", x, self._graph.weight(self._take()))
 
     def face_score(self, x: str) -> str:
         """Probability of "face": the softmax of two logits is the sigmoid of their difference."""
-        kernel, bias = next(self._arrays), next(self._arrays)
+        kernel, bias = self._take(), self._take()
         kernel, bias = kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1]
         if kernel.ndim == 4:
             weights = self._graph.weight(kernel.transpose(3, 2, 0, 1))

@@ -8,12 +8,13 @@ other name that the pickle asks for, which is what ``weights_only=True`` does.
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -56,6 +57,9 @@ class _Tensor:
             return np.empty(self._shape, values.dtype)
         if min(self._shape + self._stride + (self._offset,), default=0) < 0 or last >= values.size:
             raise ValueError("a tensor reaches outside its storage")
+        # A stride of 0 repeats values; unchecked, a few bytes could ask for any amount of memory.
+        if math.prod(self._shape) > values.size:
+            raise ValueError("a tensor is larger than its storage")
         view = np.lib.stride_tricks.as_strided(
             values[self._offset :], self._shape, [s * values.itemsize for s in self._stride]
         )
@@ -79,7 +83,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, stream: io.BufferedIOBase, storage: Callable[[tuple], _Storage]) -> None:
+    def __init__(self, stream: IO[bytes], storage: Callable[[tuple], _Storage]) -> None:
         super().__init__(stream, encoding="utf-8")
         self._storage = storage
 
@@ -105,8 +109,8 @@ def _arrays(value: Any) -> Any:
     return value
 
 
-def _load_zip(path: Path) -> Any:
-    with zipfile.ZipFile(path) as archive:
+def _load_zip(file: IO[bytes]) -> Any:
+    with zipfile.ZipFile(file) as archive:
         pickled = next((n for n in archive.namelist() if n.endswith("/data.pkl")), None)
         if pickled is None:
             raise ValueError("the archive has no data.pkl")
@@ -124,27 +128,27 @@ def _load_zip(path: Path) -> Any:
             return _arrays(_Unpickler(io.BytesIO(stream.read()), storage).load())
 
 
-def _load_legacy(path: Path) -> Any:
+def _load_legacy(stream: IO[bytes]) -> Any:
     storages: dict[str, _Storage] = {}
 
     def storage(identifier: tuple) -> _Storage:
         _, dtype, key, _, size = identifier[:5]
         return storages.setdefault(key, _Storage(dtype, size))
 
-    with path.open("rb") as stream:
-        magic = _Unpickler(stream, storage).load()
-        if magic != _LEGACY_MAGIC:
-            raise ValueError("the file is not a torch checkpoint")
-        _Unpickler(stream, storage).load()  # protocol version
-        _Unpickler(stream, storage).load()  # sizes on the machine that wrote it
-        content = _Unpickler(stream, storage).load()
-        for key in _Unpickler(stream, storage).load():
-            count = int.from_bytes(stream.read(8), "little")
-            made = storages[key]
-            data = stream.read(count * made.dtype.itemsize)
-            if len(data) != count * made.dtype.itemsize:
-                raise ValueError("the checkpoint is truncated")
-            made.values = np.frombuffer(data, made.dtype)
+    stream.seek(0)
+    magic = _Unpickler(stream, storage).load()
+    if magic != _LEGACY_MAGIC:
+        raise ValueError("the file is not a torch checkpoint")
+    _Unpickler(stream, storage).load()  # protocol version
+    _Unpickler(stream, storage).load()  # sizes on the machine that wrote it
+    content = _Unpickler(stream, storage).load()
+    for key in _Unpickler(stream, storage).load():
+        count = int.from_bytes(stream.read(8), "little")
+        made = storages[key]
+        data = stream.read(count * made.dtype.itemsize)
+        if len(data) != count * made.dtype.itemsize:
+            raise ValueError("the checkpoint is truncated")
+        made.values = np.frombuffer(data, made.dtype)
     return _arrays(content)
 
 
@@ -167,7 +171,12 @@ def load(path: Path) -> Any:
     ValueError
         When the file is no checkpoint, is damaged, or asks for anything else.
     """
-    try:
-        return _load_zip(path) if zipfile.is_zipfile(path) else _load_legacy(path)
-    except (pickle.UnpicklingError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"the file is not a readable torch checkpoint ({error})") from error
+    with path.open("rb") as file:
+        try:
+            return _load_zip(file) if zipfile.is_zipfile(file) else _load_legacy(file)
+        except ValueError:
+            raise
+        except Exception as error:  # a damaged pickle can raise nearly anything
+            raise ValueError(
+                f"the file is not a readable torch checkpoint ({type(error).__name__}: {error})"
+            ) from error

@@ -17,7 +17,7 @@ KINDS = {
 }
 
 
-def build(spec: DetectorSpec, **options: Any) -> Detector:
+def build(spec: DetectorSpec, /, **options: Any) -> Detector:
     """The detector of a spec.
 
     Parameters

@@ -274,29 +274,32 @@ def _crops(
     """
     for start in range(0, len(faces), _CROPS_PER_RUN):
         part = faces[start : start + _CROPS_PER_RUN]
-        crops = np.empty((len(part), size, size, 3), np.float32)
-        for crop, (box, _, picture) in zip(crops, part, strict=True):
-            _sample(pictures[picture], box, crop)
-        yield part, crops
+        yield part, _sample(pictures, part, size)
 
 
-def _sample(image: np.ndarray, box: np.ndarray, crop: np.ndarray) -> None:
-    size = len(crop)
-    height, width = image.shape[:2]
-    x, right = box[0] * (width - 1) / width, box[2] * (width - 1) / width
-    y, bottom = box[1] * (height - 1) / height, box[3] * (height - 1) / height
-    step_x, step_y = (right - x) / (size - 1), (bottom - y) / (size - 1)
-    cv2.warpAffine(
-        image,
-        np.array([[step_x, 0, x], [0, step_y, y]]),
-        (size, size),
-        dst=crop,
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    if min(x, y) < 0 or right > width - 1 or bottom > height - 1:
-        # OpenCV would blend the border into the picture's edge; TensorFlow cuts it off.
-        steps = np.arange(size)
-        columns, rows = x + steps * step_x, y + steps * step_y
-        crop[:, (columns < 0) | (columns > width - 1)] = _OUTSIDE
-        crop[(rows < 0) | (rows > height - 1)] = _OUTSIDE
+def _sample(pictures: Sequence[np.ndarray], faces: np.ndarray, size: int) -> np.ndarray:
+    crops = np.empty((len(faces), size, size, 3), np.float32)
+    extent = np.array([picture.shape[1::-1] for picture in pictures])[faces["picture"]]
+    # Width and height count pixels; the reference measures boxes from first to last centre.
+    box = faces["box"].reshape(-1, 2, 2) * ((extent - 1) / extent)[:, None]
+    step = (box[:, 1] - box[:, 0]) / (size - 1)
+    matrices = np.zeros((len(faces), 2, 3))
+    matrices[:, 0, 0], matrices[:, 1, 1] = step.T
+    matrices[:, :, 2] = box[:, 0]
+    for crop, owner, matrix in zip(crops, faces["picture"], matrices, strict=True):
+        cv2.warpAffine(
+            pictures[owner],
+            matrix,
+            (size, size),
+            dst=crop,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    # OpenCV goes on with the picture's edge; TensorFlow cuts off beyond the last centre.
+    crossing = ((box[:, 0] < 0) | (box[:, 1] > extent - 1)).any(axis=1)
+    for i in np.nonzero(crossing)[0]:
+        places = box[i, 0] + np.arange(size)[:, None] * step[i]
+        outside = (places < 0) | (places > extent[i] - 1)
+        crops[i][:, outside[:, 0]] = _OUTSIDE
+        crops[i][outside[:, 1]] = _OUTSIDE
+    return crops

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from facekit.errors import UnknownName
@@ -45,22 +44,21 @@ def tensor(crops: np.ndarray, spec: RecognizerSpec, name: str | None = None) -> 
         ``float32 (N, 3, h, w)``, or ``(N, h, w, 3)`` for a spec with that layout.
     """
     check(name)
-    rgb = spec.color == "rgb"
     mean, scale = spec.mean, spec.scale
     if name in _LINEAR:
         level, scale = _LINEAR[name]
         mean = (level, level, level)
     elif name in _MEANS:
         blue, green, red = _MEANS[name]
-        mean, scale = ((red, green, blue) if rgb else (blue, green, red)), 1.0
+        mean, scale = ((red, green, blue) if spec.color == "rgb" else (blue, green, red)), 1.0
     elif name == "Facenet":
         mean, scale = (0.0, 0.0, 0.0), 1.0
-    # OpenCV subtracts the mean in the order of the output when it swaps red and blue.
-    blob = cv2.dnn.blobFromImages(list(crops), scale, None, mean, swapRB=rgb, crop=False)
+    pixels = crops[..., ::-1] if spec.color == "rgb" else crops
+    axes, channels = ((0, 1, 2, 3), (3,)) if spec.layout == "NHWC" else ((0, 3, 1, 2), (3, 1, 1))
+    blob = pixels.transpose(axes).astype(np.float32, order="C")
+    blob -= np.array(mean, np.float32).reshape(channels)
+    blob *= np.float32(scale)
     if name == "Facenet":
-        axes = (1, 2, 3)
-        deviation = blob.std(axes, keepdims=True)
-        blob = (blob - blob.mean(axes, keepdims=True)) / np.maximum(deviation, 1e-6)
-    if spec.layout == "NHWC":
-        blob = np.ascontiguousarray(blob.transpose(0, 2, 3, 1))
+        deviation = blob.std((1, 2, 3), keepdims=True)
+        blob = (blob - blob.mean((1, 2, 3), keepdims=True)) / np.maximum(deviation, 1e-6)
     return blob

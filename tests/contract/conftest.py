@@ -1,0 +1,31 @@
+"""What the batteries of detectors and recognizers share."""
+
+import pytest
+
+from facekit import store
+from facekit.errors import WeightsUnavailable
+from facekit.store import layout, locate
+
+
+@pytest.fixture
+def assert_says_what_is_missing(monkeypatch, tmp_path):
+    """On a machine without weights and network: the use of a spec names all that is needed."""
+    monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FACEKIT_OFFLINE", "1")
+    monkeypatch.delenv("FACEKIT_WEIGHTS", raising=False)
+    monkeypatch.setattr(locate, "_module_dirs", lambda _: [])
+
+    def check(spec, use):
+        with pytest.raises(WeightsUnavailable) as caught:
+            use()
+        entry = store.get(spec.weights[0])
+        message = str(caught.value)
+        assert entry.file in message
+        assert entry.licence.weights in message
+        assert (f"{entry.size / 1e6:.2f} MB" if entry.size else "size not known") in message
+        assert all(url in message for url in entry.urls)
+        assert all(place.distribution in message for place in entry.package)
+        assert str(entry.local or layout.weights_dir() / entry.file) in message
+        assert not any(path.is_file() for path in (tmp_path / "home").rglob("*"))
+
+    return check

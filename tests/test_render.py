@@ -1,0 +1,190 @@
+"""Results as text for people."""
+
+import sys
+
+import pytest
+
+from facekit import render
+
+RESULT = {
+    "verified": False,
+    "distance": 0.51234,
+    "threshold": 0.4,
+    "confidence": 12.345,
+    "model": "Dlib",
+    "detector_backend": "mtcnn",
+    "similarity_metric": "cosine",
+    "threshold_source": {"calibrated": True, "far": 0.001, "data": "some pairs"},
+    "warnings": [],
+}
+
+
+@pytest.fixture(autouse=True)
+def width(monkeypatch):
+    def set_columns(columns):
+        monkeypatch.setenv("COLUMNS", str(columns))
+
+    set_columns(100)
+    return set_columns
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+
+
+def test_a_verdict():
+    assert render.verdict(RESULT).splitlines() == [
+        "Different people: cosine distance 0.5123, threshold 0.4000.",
+        "Probability that they are one person: 12.3 %.",
+        "Model Dlib, detector mtcnn.",
+        "Threshold: 1 of 1,000 pairs of strangers is taken for one person (some pairs).",
+    ]
+    assert render.verdict(RESULT | {"verified": True}).startswith("Same person: ")
+
+
+def test_a_verdict_without_confidence_says_nothing_of_it():
+    assert "Probability" not in render.verdict(RESULT | {"confidence": None})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "below 0.1 %"),
+        (1e-300, "below 0.1 %"),
+        (0.1, "0.1 %"),
+        (50, "50.0 %"),
+        (99.9, "99.9 %"),
+        (99.95, "above 99.9 %"),
+        (100, "above 99.9 %"),
+    ],
+)
+def test_no_probability_is_certain(value, text):
+    assert f"one person: {text}." in render.verdict(RESULT | {"confidence": value})
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ({"given": True}, "Threshold as given."),
+        (
+            {"calibrated": False, "far": None, "note": "not calibrated: the authors'"},
+            "Threshold not calibrated: the authors'.",
+        ),
+        (
+            {"calibrated": True, "far": 0.0001, "data": "x"},
+            "Threshold: 1 of 10,000 pairs of strangers is taken for one person (x).",
+        ),
+    ],
+)
+def test_where_the_threshold_comes_from(source, text):
+    lines = render.verdict(RESULT | {"threshold_source": source}).splitlines()
+    assert lines[-1] == text
+
+
+def test_warnings_come_last_and_lines_fit_the_terminal(width):
+    width(60)
+    text = render.verdict(RESULT | {"warnings": ["img1: " + "word " * 30]})
+    assert max(map(len, text.splitlines())) <= 60
+    assert text.split("Note: ")[1].split() == ["img1:", *["word"] * 30]
+
+
+def face(score="face_confidence", **more):
+    return {"facial_area": {"x": 1, "y": 2, "w": 30, "h": 40}, score: 0.98765, **more}
+
+
+def test_vectors_are_shortened():
+    line = "face 30x40 at 1,2 (score 0.988): [1.0000, 2.0000, 3.0000, 4.0000, ...] 6 numbers"
+    vector = face(embedding=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    assert render.embeddings([vector, vector]) == f"{line}\n{line}"
+    item = {"source": "a.jpg", "faces": [vector]}
+    assert render.embeddings(item) == f"a.jpg\n  {line}"
+    assert render.embeddings({"source": "a.jpg", "error": "a.jpg: gone."}) == "a.jpg: gone."
+
+
+def test_places_name_the_file_if_there_is_one():
+    line = "face 30x40 at 1,2 (score 0.988)"
+    assert render.places([face("confidence")]) == line
+    assert render.places([face("confidence", file="out/a-1.png")]) == f"{line} -> out/a-1.png"
+
+
+def test_a_table_has_columns():
+    text = render.table([("a", 1, "x"), ("long", None, None)], ("name", "number", "text"))
+    assert text.splitlines() == [
+        "name  number  text",
+        "a          1  x",
+        "long       -  -",
+    ]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_cuts_the_last_column(width):
+    rows = [("a" * 10, "b" * 30), ("a", "b")]
+    width(30)
+    assert render.table(rows, ("one", "two")).splitlines() == [
+        "one         two",
+        "aaaaaaaaaa  " + "b" * 15 + "...",
+        "a           b",
+    ]
+    width(5)
+    assert "two" in render.table(rows, ("one", "two"))
+
+
+def test_a_file_gets_the_table_whole(width):
+    width(30)
+    assert "b" * 60 in render.table([("a", "b" * 60)], ("one", "two"))
+
+
+def test_tables_of_this_package_fit_80_columns(width, monkeypatch):
+    from facekit import catalog, store
+
+    width(80)
+    assert max(map(len, render.models(catalog.rows()).splitlines())) <= 80
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    text = render.weights(store.list_weights())
+    assert max(map(len, text.splitlines())) <= 80
+    assert len(text.splitlines()) == len(store.list_weights()) + 1
+
+
+def test_models_marks_the_default_and_words_the_states():
+    row = {
+        "name": "Net",
+        "task": "recognizer",
+        "state": ["in an installed package", "downloadable"],
+        "size": 99_999,
+        "dimension": 128,
+        "commercial": None,
+        "default": True,
+    }
+    (line,) = render.models([row]).splitlines()[1:]
+    assert [cell.strip() for cell in line.split("  ") if cell] == [
+        *("Net *", "recognizer", "in a package, downloadable", "100 kB", "128", "not stated"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(None, "-"), (0, "-"), (28_000, "28 kB"), (22_466_066, "22.5 MB")]
+)
+def test_sizes(size, text):
+    assert render._size(size) == text
+
+
+def test_actions_are_one_line_a_file():
+    assert render.actions([]) == "Nothing to do."
+    rows = [
+        {"key": "a", "status": "downloaded", "path": "p", "error": None},
+        {"key": "b", "status": "failed", "path": None, "error": "no network."},
+        {"key": "c", "ok": True, "path": "q", "error": None},
+        {"key": "d", "path": "r", "bytes": 1_500_000, "error": None},
+    ]
+    assert render.actions(rows).splitlines() == [
+        "a: downloaded (p)",
+        "b: no network.",
+        "c: intact (q)",
+        "r: removed, 1.5 MB",
+    ]
+
+
+def test_small_things():
+    assert render.path({"path": "x"}) == "x"
+    assert render.versions({"a": "1", "b": "2"}) == "a 1\nb 2"

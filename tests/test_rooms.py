@@ -1,0 +1,111 @@
+"""A room imports only from rooms above it, and importing the package loads nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import facekit
+
+PACKAGE = Path(facekit.__file__).parent
+# From the top down; rooms of one line do not import each other.
+FLOORS = """
+_version errors
+types
+image_decode
+image_fetch
+images
+geometry
+registry
+zoo
+convert
+store
+runtime
+detectors recognizers
+distance
+thresholds
+parallel
+pipeline
+verbs
+catalog extend face_files render
+cli_arguments
+cli_commands
+cli
+__main__
+"""
+FLOOR = {room: i for i, line in enumerate(FLOORS.strip().split("\n")) for room in line.split()}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE / "__pycache__")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@cache
+def imports(path: Path) -> list[str]:
+    """Dotted names that a module imports, anywhere in it."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports out in full"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def test_every_room_has_its_place():
+    assert {room_of(path) for path in MODULES} - {"__init__"} == set(FLOOR)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_from_rooms_above_it(path):
+    room = room_of(path)
+    if room == "__init__":
+        return  # it only names what others hold
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        other = rest.partition(".")[0]
+        if top == "facekit" and other != room:
+            assert other in FLOOR, f"{path.name} imports {name} from the front door"
+            assert FLOOR[other] < FLOOR[room], f"{path.name} imports {name}"
+
+
+def users(*packages: str) -> set[str]:
+    return {
+        room_of(path)
+        for path in MODULES
+        for name in imports(path)
+        if name.partition(".")[0] in packages
+    }
+
+
+def test_each_engine_has_one_room():
+    assert users("onnxruntime") == {"runtime"}
+    assert users("onnx", "joblib") == {"convert"}
+    assert users("fire") == {"cli_arguments"}
+    frameworks = ("torch", "tensorflow", "keras", "tf_keras", "dlib", "mtcnn", "sklearn", "scipy")
+    assert users(*frameworks) == set()
+
+
+HEAVY = ("numpy", "cv2", "onnxruntime", "pandas", "onnx", "torch", "joblib", "PIL", "facekit.store")
+
+
+@pytest.mark.parametrize("module", ["facekit", "facekit.zoo", "facekit.cli"])
+def test_importing_loads_nothing_heavy(module):
+    script = f"import sys, {module}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+def test_every_public_name_resolves():
+    for name in facekit.__all__:
+        assert getattr(facekit, name) is not None
+    assert set(facekit.__all__) <= set(dir(facekit))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = facekit.nothing
