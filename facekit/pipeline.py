@@ -161,7 +161,8 @@ class FaceKit:
             return [get(key).sha256 for key in keys]
 
         spec = self.recognizer.spec
-        prose = ("published_thresholds", "published_lfw", "aliases", "source", "note")
+        # What a vector does not depend on; `flip` is only the default of the choice below.
+        prose = ("published_thresholds", "published_lfw", "aliases", "source", "note", "flip")
         network = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in prose}
         expand = float(self.expand_percentage)
         parts = {
@@ -309,14 +310,13 @@ class FaceKit:
 
     def threshold(self, metric: str = "cosine", far: float = thresholds.DEFAULT_FAR):
         """The fitted threshold of this pipeline; see ``facekit.thresholds.lookup``."""
-        standard = self.align and self.expand_percentage == 0 and self.normalization is None
         return thresholds.lookup(
             self.recognizer.spec,
             self.detector_backend,
             metric,
             far=far,
             flip=self.flip,
-            standard=standard,
+            fingerprint=self.fingerprint,
         )
 
     def verify(

@@ -68,7 +68,7 @@ def lookup(
     *,
     far: float = DEFAULT_FAR,
     flip: bool = False,
-    standard: bool = True,
+    fingerprint: str | None = None,
 ) -> Threshold:
     """The threshold of a pipeline.
 
@@ -83,9 +83,10 @@ def lookup(
         False acceptance rate that the threshold was fitted for: 0.01, 0.001 or 0.0001.
     flip : bool
         Whether mirror images are averaged in.
-    standard : bool
-        False when alignment, cropping or scaling differ from what was fitted; the
-        value then still stands but is marked "not calibrated".
+    fingerprint : str, optional
+        Of the pipeline in use. When it is not the one that was fitted (other detector
+        options, alignment, cropping or scaling) the value still stands but is marked
+        "not calibrated".
 
     Raises
     ------
@@ -103,7 +104,10 @@ def lookup(
         return _published(spec, metric)
     # The nearest pipeline: the same treatment of mirror images, then the same detector.
     entry = max(mine, key=lambda e: (e["flip"] == flip, e["detector"] == detector))
-    calibrated = standard and (entry["flip"], entry["detector"]) == (flip, detector)
+    calibrated = (entry["flip"], entry["detector"]) == (flip, detector) and fingerprint in (
+        None,
+        entry["fingerprint"],
+    )
     fitted = entry["far"][f"{rate:g}"]
     source = {
         "calibrated": calibrated,

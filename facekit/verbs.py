@@ -321,6 +321,9 @@ def _is_batch(side: Any) -> bool:
 
 def _side(side: Any) -> Any:
     """One input of verify; an item of ``represent`` stands for its embedding."""
-    if isinstance(side, dict) and "embedding" in side:
+    if not (isinstance(side, dict) and "embedding" in side):
+        return side
+    if "fingerprint" not in side:
         return side["embedding"]
-    return side
+    vector = np.asarray(side["embedding"], np.float32)
+    return Embedding(vector, None, "embedding", side["fingerprint"])

@@ -166,7 +166,7 @@ def test_names_are_given_as_the_registry_spells_them():
 def test_flip_is_what_the_spec_says_unless_chosen():
     assert FaceKit("Dlib").flip is True
     assert FaceKit("Dlib", flip=False).flip is False
-    assert FaceKit("ArcFace-MobileFaceNet").flip is False
+    assert FaceKit("ArcFace-MobileFaceNet").flip is True
 
 
 def test_threads_are_those_of_the_process_unless_chosen(monkeypatch):

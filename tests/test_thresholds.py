@@ -125,21 +125,33 @@ def test_the_nearest_pipeline_wins_whatever_the_order_of_the_table(table, order)
     assert lookup(spec(), "mtcnn", "cosine", far=0.01).value == 3
 
 
-def test_a_pipeline_off_the_standard_is_not_calibrated(table):
+def test_another_fingerprint_than_the_fitted_one_is_not_calibrated(table):
     table(entry(1))
-    found = lookup(spec(), "mtcnn", "cosine", far=0.01, standard=False)
+    found = lookup(spec(), "mtcnn", "cosine", far=0.01, fingerprint="print-2")
     assert (found.value, found.source["calibrated"]) == (1, False)
     assert "note" in found.source
+    same = lookup(spec(), "mtcnn", "cosine", far=0.01, fingerprint="print-1")
+    assert same.source["calibrated"] is True
 
 
 @pytest.mark.parametrize(
-    "choice", [{"align": False}, {"expand_percentage": 1}, {"normalization": "raw"}]
+    "choice",
+    [
+        {"align": False},
+        {"expand_percentage": 1},
+        {"normalization": "raw"},
+        {"detector_options": {"min_face_size": 40}},
+    ],
 )
-def test_facekit_knows_what_is_off_the_standard(table, choice):
-    dlib = zoo.recognizers.get("Dlib")
-    table(entry(1, model="Dlib", flip=dlib.flip))
+def test_facekit_knows_what_was_not_fitted(choice):
     assert FaceKit("Dlib").threshold("cosine").source["calibrated"] is True
     assert FaceKit("Dlib", **choice).threshold("cosine").source["calibrated"] is False
+
+
+@pytest.mark.parametrize("entry", thresholds.load(), ids=lambda e: f"{e['model']}-{e['detector']}")
+def test_the_shipped_thresholds_were_fitted_with_todays_pipelines(entry):
+    kit = FaceKit(entry["model"], entry["detector"], flip=entry["flip"])
+    assert entry["fingerprint"] == kit.fingerprint, "run benchmarks/fit_thresholds.py again"
 
 
 def test_facekit_asks_for_its_own_flip(table):

@@ -11,6 +11,7 @@ import pytest
 import facekit
 from facekit import FaceKit, pipeline, verbs
 from facekit.errors import (
+    FaceKitError,
     FaceNotFound,
     ImageError,
     InvalidArgument,
@@ -397,3 +398,11 @@ def test_different_choices_do_not_share(hopper):
     (two,) = verbs.represent(hopper, align=False)
     assert one["fingerprint"] != two["fingerprint"]
     assert one["embedding"] != two["embedding"]
+
+
+def test_an_item_of_represent_from_another_pipeline_is_refused(sample_paths):
+    path = sample_paths["grace_hopper"]
+    item = facekit.represent(path)[0]
+    assert facekit.verify(item, path)["distance"] < 1e-6
+    with pytest.raises(FaceKitError, match="another pipeline"):
+        facekit.verify(item, path, flip=False)

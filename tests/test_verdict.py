@@ -213,7 +213,8 @@ def test_every_metric_measures_and_asks_for_its_own_threshold(kit, fitted, metri
 
 
 def test_the_threshold_is_asked_for_this_pipeline(make, fitted):
-    make(flip=True, align=False).verify(picture(RED), picture(RED), far=0.01)
+    kit = make(flip=True, align=False)
+    kit.verify(picture(RED), picture(RED), far=0.01)
     assert fitted == [
         {
             "spec": Colors.spec,
@@ -221,7 +222,7 @@ def test_the_threshold_is_asked_for_this_pipeline(make, fitted):
             "metric": "cosine",
             "far": 0.01,
             "flip": True,
-            "standard": False,
+            "fingerprint": kit.fingerprint,
         }
     ]
 

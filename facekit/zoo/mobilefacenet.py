@@ -23,6 +23,7 @@ recognizers.register(
         box_scale=1.04,
         box_centre=(0.50, 0.58),
         interpolation="area",
+        flip=True,
         published_lfw=99.3,
         source="https://github.com/Xiaoccer/MobileFaceNet_Pytorch",
     )
