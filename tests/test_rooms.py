@@ -39,11 +39,14 @@ cli
 __main__
 """
 FLOOR = {room: i for i, line in enumerate(FLOORS.strip().split("\n")) for room in line.split()}
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE / "__pycache__")
+DATA = {"api", "weights"}  # in the wheel they lie inside the package, in a checkout beside it
 
 
 def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if room_of(path) not in DATA)
 
 
 @cache

@@ -33,12 +33,17 @@ def build(spec: DetectorSpec, /, **options: Any) -> Detector:
     """
     module, name = KINDS[spec.kind]
     decoder = getattr(importlib.import_module(module), name)
+    for option in options:
+        if option not in decoder.OPTIONS:
+            raise InvalidArgument(
+                f"Detector {spec.name!r} has no option {option!r}.",
+                f"Known: {', '.join(decoder.OPTIONS) or 'none'}.",
+            )
     try:
         return decoder(spec, **{**spec.options, **options})
     except TypeError as error:
         raise InvalidArgument(
-            f"Detector {spec.name!r} does not take these options: {error}.",
-            f"Known: {', '.join(decoder.OPTIONS) or 'none'}.",
+            f"An option of detector {spec.name!r} has the wrong type ({error})."
         ) from error
 
 
