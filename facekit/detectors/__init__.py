@@ -43,7 +43,8 @@ def build(spec: DetectorSpec, /, **options: Any) -> Detector:
         return decoder(spec, **{**spec.options, **options})
     except TypeError as error:
         raise InvalidArgument(
-            f"An option of detector {spec.name!r} has the wrong type ({error})."
+            f"Detector {spec.name!r} cannot use {options!r} ({error}).",
+            "Give numbers, as its documentation says.",
         ) from error
 
 
