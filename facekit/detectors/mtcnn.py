@@ -28,7 +28,7 @@ _SMALLEST_FACE = 20
 _SIDE_PER_FACE = 40  # default: faces down to 1/40 of the picture's shorter side
 _WORKING_FACE = 40  # the smallest face in a reduced picture; O-Net looks at 48 pixels
 _PIXELS_PER_RUN = 50_000  # of P-Net's input; more falls out of the second-level cache
-_CROPS_PER_RUN = 64  # of R-Net and O-Net, for the same reason
+_CROP_PIXELS_PER_RUN = 64 * 24 * 24  # of R-Net's and O-Net's input, for the same reason
 _OUTSIDE = 127.5  # the networks' zero
 
 
@@ -272,8 +272,9 @@ def _crops(
     Sampled as TensorFlow's ``crop_and_resize`` does, whose first and last samples
     lie on the box's edges.
     """
-    for start in range(0, len(faces), _CROPS_PER_RUN):
-        part = faces[start : start + _CROPS_PER_RUN]
+    at_once = max(1, _CROP_PIXELS_PER_RUN // size**2)
+    for start in range(0, len(faces), at_once):
+        part = faces[start : start + at_once]
         yield part, _sample(pictures, part, size)
 
 

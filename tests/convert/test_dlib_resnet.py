@@ -80,6 +80,10 @@ def test_a_truncated_file_is_refused(content, tmp_path, left):
 def test_a_changed_tag_is_refused(content, tmp_path):
     changed = content.replace(b"con_4", b"con_5", 1)
     refused(tmp_path / "tag.dat", changed, "expected con_4 with 4736 values, found affine_")
+    changed = content.replace(b"\x05con_4", b"\x07affine_", 1)
+    refused(
+        tmp_path / "tag.dat", changed, "expected con_4 with 4736 values, found affine_ with 4736"
+    )
     changed = content.replace(b"affine_", b"bn_con_", 1)
     refused(tmp_path / "tag.dat", changed, "expected affine_ with 64 values, found con_4")
 
