@@ -118,6 +118,14 @@ def test_min_face_size_decides_what_is_found(samples, smallest, widths):
     assert sorted(face.box[2] - face.box[0] for face in found) == pytest.approx(widths, rel=0.1)
 
 
+@pytest.mark.parametrize(("zoom", "smallest"), [(0.5, 20), (1, 20), (2, 30)])
+def test_the_default_is_a_40th_of_the_shorter_side_and_at_least_20(samples, zoom, smallest):
+    picture = cv2.resize(small_and_large(samples), None, fx=zoom, fy=zoom)
+    found, expected = (d.detect([picture])[0] for d in (build(), build(min_face_size=smallest)))
+    assert len(found) > 0
+    np.testing.assert_array_equal(rows(found), rows(expected))
+
+
 def test_a_picture_of_12_megapixels_is_searched_for_its_large_face(samples):
     picture = samples["grace_hopper"]
     huge = cv2.resize(picture, (3200, 3750), interpolation=cv2.INTER_CUBIC)
