@@ -155,10 +155,12 @@ class FaceKit:
         choices made here; two objects with the same fingerprint give the same
         vectors.
         """
-        from facekit.store import get
+        from facekit.store import get, path
+        from facekit.store.integrity import digest
 
-        def hashes(keys: Iterable[str]) -> list[str | None]:
-            return [get(key).sha256 for key in keys]
+        def hashes(keys: Iterable[str]) -> list[str]:
+            # A file that a user brought has no hash in the manifest.
+            return [get(key).sha256 or digest(path(key)) for key in keys]
 
         spec = self.recognizer.spec
         # What a vector does not depend on; `flip` is only the default of the choice below.

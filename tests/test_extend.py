@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 import facekit
@@ -113,3 +114,16 @@ def test_a_second_model_of_the_same_name_needs_replace(flattening):
             facekit.register_recognizer(again, path)
     assert "other" not in store_keys()
     assert "Other" not in zoo.recognizers
+
+
+def test_the_fingerprint_follows_the_file_that_a_user_brought(flattening, tmp_path):
+    path = flattening(3, 6, 4)
+    facekit.register_recognizer(recognizer_spec(), path)
+    before = facekit.FaceKit("Mine", "skip").fingerprint
+    assert facekit.FaceKit("Mine", "skip").fingerprint == before
+    other = tmp_path / "other.onnx"
+    model = onnx.load(path)
+    model.doc_string = "trained once more"
+    onnx.save(model, other)
+    facekit.register_recognizer(recognizer_spec(), other, replace=True)
+    assert facekit.FaceKit("Mine", "skip").fingerprint != before
