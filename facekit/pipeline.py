@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facekit import detectors, distance, geometry, images, recognizers, thresholds, zoo
+from facekit import checks, detectors, distance, geometry, images, recognizers, thresholds, zoo
 from facekit.detectors.skip import whole_picture
 from facekit.errors import FaceKitError, FaceNotFound, InvalidArgument, UnknownName
 from facekit.parallel import in_chunks
@@ -110,14 +109,14 @@ class FaceKit:
         if faces not in FACE_RULES:
             raise UnknownName("rule for faces", faces, FACE_RULES)
         for name, value in (("align", align), ("enforce_detection", enforce_detection)):
-            _check_flag(name, value)
+            checks.check_flag(name, value)
         if flip is not None:
-            _check_flag("flip", flip)
-        _check_number("expand_percentage", expand_percentage, 0)
-        _check_count("batch_size", batch_size)
+            checks.check_flag("flip", flip)
+        checks.check_number("expand_percentage", expand_percentage, 0)
+        checks.check_count("batch_size", batch_size)
         for name, count in (("max_faces", max_faces), ("threads", threads)):
             if count is not None:
-                _check_count(name, count)
+                checks.check_count(name, count)
         if not isinstance(detector_options, (Mapping, type(None))):
             raise InvalidArgument(
                 f"detector_options is {detector_options!r}.",
@@ -389,7 +388,7 @@ class FaceKit:
                 "Pass threshold=..., or choose another distance_metric.",
             )
         if threshold is not None:
-            _check_number("threshold", threshold, 0)
+            checks.check_number("threshold", threshold, 0)
         sides = self._sides([side for pair in pairs for side in pair])
         results: list[VerifyResult | FaceKitError] = []
         for one, two in zip(sides[::2], sides[1::2], strict=True):
@@ -408,7 +407,7 @@ class FaceKit:
         keys = [side if isinstance(side, (str, Path)) else (i,) for i, side in enumerate(sides)]
         pictures = {}
         for key, side in zip(keys, sides, strict=True):
-            vector = _as_vector(side)
+            vector = checks.as_vector(side)
             if vector is None:
                 pictures[key] = side
                 continue
@@ -501,35 +500,3 @@ class FaceKit:
         if len(side.faces) > 1:
             rule = "the closest pair" if closest else f"the {self.faces.replace('_', ' ')} one"
             yield f"{name}: {len(side.faces)} faces were found; {rule} was compared."
-
-
-def _check_flag(name: str, value: Any) -> None:
-    # Any other value would be taken for True, the text "false" too.
-    if not isinstance(value, (bool, np.bool_)):
-        raise InvalidArgument(f"{name} is {value!r}.", "It must be True or False.")
-
-
-def _check_number(name: str, value: Any, least: float) -> None:
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not least <= value < float("inf"):
-        raise InvalidArgument(f"{name} is {value!r}.", f"It must be a number, at least {least}.")
-
-
-def _check_count(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise InvalidArgument(f"{name} is {value!r}.", "It must be a whole number, at least 1.")
-
-
-def _as_vector(side: Any) -> np.ndarray | None:
-    """The vector that a precomputed embedding holds, or None for a picture."""
-    if isinstance(side, Embedding):
-        return side.vector
-    if isinstance(side, np.ndarray) and side.ndim == 1 and side.dtype.kind in "fiu":
-        return side.astype(np.float32)
-    if (
-        isinstance(side, (list, tuple))
-        and side
-        and all(isinstance(v, (int, float, np.number)) for v in side)
-    ):
-        return np.asarray(side, np.float32)
-    return None

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from facekit import distance, images, thresholds, zoo
+from facekit.checks import is_numbers
 from facekit.errors import FaceKitError, InvalidArgument, NotYetAvailable, UnknownName
 from facekit.pipeline import DEFAULT_FACE_RULE, FaceKit
 from facekit.types import Embedding, Face, Result
@@ -314,9 +315,7 @@ def _is_batch(side: Any) -> bool:
     """A list of sides, as opposed to a list of numbers, which is an embedding."""
     if isinstance(side, np.ndarray):
         return side.ndim == 4
-    if not isinstance(side, (list, tuple)):
-        return False
-    return not (side and all(isinstance(v, (int, float, np.number)) for v in side))
+    return isinstance(side, (list, tuple)) and not is_numbers(side)
 
 
 def _side(side: Any) -> Any:

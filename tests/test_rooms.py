@@ -29,6 +29,7 @@ runtime
 detectors recognizers
 distance
 thresholds
+checks
 parallel
 pipeline
 verbs
