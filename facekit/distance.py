@@ -12,7 +12,6 @@ import numpy as np
 
 from facekit.errors import InvalidArgument, UnknownName
 
-
 # Below this fraction of the squared lengths, |a|² + |b|² - 2ab has lost half of its digits or more.
 _DROWNED = 1e-8
 

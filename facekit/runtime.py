@@ -135,6 +135,11 @@ class Network:
         """Run it; ``threads`` is how many CPUs this one call may use."""
         return self.session(threads).run(*inputs)
 
+    def batch(self, threads: int = 1) -> int | None:
+        """Number of pictures that the graph takes at a time; None for any number."""
+        size = next(iter(self.session(threads).inputs.values()))[0]
+        return size if isinstance(size, int) and size > 0 else None
+
     def session(self, threads: int = 1) -> Session:
         """The open session.
 

@@ -16,11 +16,12 @@ PACKAGE = Path(facekit.__file__).parent
 # From the top down; rooms of one line do not import each other.
 FLOORS = """
 _version errors
+extras
 types
 image_decode
 image_fetch
 images
-geometry
+tensors geometry
 registry
 zoo
 convert

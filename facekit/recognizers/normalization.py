@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from facekit.errors import UnknownName
+from facekit.tensors import fill
 from facekit.zoo.specs import RecognizerSpec
 
 # Per-channel means in B, G, R of VGGFace 1 and 2 (deepface's numbers, from keras-vggface).
@@ -53,11 +54,7 @@ def tensor(crops: np.ndarray, spec: RecognizerSpec, name: str | None = None) -> 
         mean, scale = ((red, green, blue) if spec.color == "rgb" else (blue, green, red)), 1.0
     elif name == "Facenet":
         mean, scale = (0.0, 0.0, 0.0), 1.0
-    pixels = crops[..., ::-1] if spec.color == "rgb" else crops
-    axes, channels = ((0, 1, 2, 3), (3,)) if spec.layout == "NHWC" else ((0, 3, 1, 2), (3, 1, 1))
-    blob = pixels.transpose(axes).astype(np.float32, order="C")
-    blob -= np.array(mean, np.float32).reshape(channels)
-    blob *= np.float32(scale)
+    blob = fill(crops, spec.color, mean, scale, spec.layout)
     if name == "Facenet":
         deviation = blob.std((1, 2, 3), keepdims=True)
         blob = (blob - blob.mean((1, 2, 3), keepdims=True)) / np.maximum(deviation, 1e-6)

@@ -26,6 +26,17 @@ class DetectorSpec:
         Default arguments of the decoder.
     landmarks : bool
         Whether it gives five points.
+    input_size : tuple of int or None
+        Height and width that the network wants; None for one that takes any size.
+    resize : str
+        How a picture gets a fixed size: ``fit`` (aspect ratio kept, black below or to
+        the right) or ``stretch``.
+    color, mean, scale, layout
+        How the tensor is filled; see ``RecognizerSpec``.
+    requires : tuple of str
+        Packages beyond facekit's own that it runs on, by the name that is imported.
+    licence, commercial : str, bool or None
+        Terms of a detector that needs no weight file; otherwise those of its weights count.
     source, note : str
         Where it comes from; anything a user should know.
     """
@@ -35,6 +46,15 @@ class DetectorSpec:
     weights: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
     landmarks: bool = True
+    input_size: tuple[int, int] | None = None
+    resize: str = "fit"
+    color: str = "bgr"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+    layout: str = "NCHW"
+    requires: tuple[str, ...] = ()
+    licence: str = ""
+    commercial: bool | None = None
     aliases: tuple[str, ...] = ()
     source: str = ""
     note: str = ""

@@ -5,5 +5,13 @@ from facekit.zoo.specs import DetectorSpec
 
 _SOURCE = "https://github.com/ShiqiYu/libfacedetection.train"
 
-detectors.register(DetectorSpec(name="yunet", kind="yunet", weights=("yunet-n",), source=_SOURCE))
-detectors.register(DetectorSpec(name="yunet_s", kind="yunet", weights=("yunet-s",), source=_SOURCE))
+for name, weights in (("yunet", "yunet-n"), ("yunet_s", "yunet-s")):
+    detectors.register(
+        DetectorSpec(
+            name=name,
+            kind="yunet",
+            weights=(weights,),
+            options={"threshold": 0.6, "nms_threshold": 0.3},
+            source=_SOURCE,
+        )
+    )
