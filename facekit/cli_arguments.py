@@ -143,12 +143,13 @@ _READERS: dict[str, Callable[[str], Callable[[str], Any]]] = {
 
 
 def _plain(words: Sequence[str], command: Command) -> Iterator[str]:
-    """The words without two traps.
+    """The words without two traps, and ``--json`` spelled out.
 
     Fire would take the word after a switch for its value, as in ``--pretty a.jpg``, and
     knows no ``--`` in front of file names that begin with a dash.
     """
     parameters = inspect.signature(command).parameters.values()
+    json = "--pretty=False" if "pretty" in (p.name for p in parameters) else "--json"
     switches = {p.name for p in parameters if p.annotation.startswith("bool")}
     for at, word in enumerate(words):
         if word == "--":
@@ -156,7 +157,10 @@ def _plain(words: Sequence[str], command: Command) -> Iterator[str]:
             return
         following = words[at + 1].lower() if at + 1 < len(words) else ""
         bare = word.startswith("-") and word.lstrip("-").replace("-", "_") in switches
-        yield f"{word}=True" if bare and following not in _TRUE + _FALSE else word
+        if word == "--json":
+            yield json
+        else:
+            yield f"{word}=True" if bare and following not in _TRUE + _FALSE else word
 
 
 # -- answers -------------------------------------------------------------------
@@ -186,7 +190,7 @@ def _command_help(name: str, command: Command) -> str:
             label = parameter.name.upper()
             usage.append(label)
         else:
-            label = f"--{parameter.name}"
+            label = "--pretty, --json" if parameter.name == "pretty" else f"--{parameter.name}"
             if parameter.default not in (None, False):
                 default = "true" if parameter.default is True else parameter.default
                 text = f"{text} Default: {default}."

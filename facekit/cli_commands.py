@@ -187,19 +187,26 @@ def extract_faces(
 
 
 @typed
-def models(task: str | None = None, *, available: bool = False, pretty: bool | None = None):
+def models(
+    task: str | None = None,
+    *,
+    available: bool = False,
+    commercial: bool = False,
+    pretty: bool | None = None,
+):
     """List recognizers and detectors, and whether they can be used at once.
 
     Args:
         task: recognizer or detector; both by default.
         available: Only those whose weights are on this machine.
+        commercial: Only those whose weights are known to be free for commercial use.
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
 
     def make():
         from facekit.catalog import rows
 
-        return rows(task, available=available)
+        return rows(task, available=available, commercial=commercial)
 
     return Job(make, _render("models"), pretty)
 

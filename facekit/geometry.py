@@ -52,6 +52,29 @@ def similarity(points: np.ndarray, template: np.ndarray) -> np.ndarray:
     return np.concatenate([linear, shift[..., None]], axis=2)
 
 
+def affine(points: np.ndarray, template: np.ndarray) -> np.ndarray:
+    """Least-squares affine map from points to a template: as ``similarity``, but free to shear.
+
+    Points that lie on a line leave it undetermined; then the similarity is given.
+    """
+    points = np.asarray(points, np.float64)
+    template = np.asarray(template, np.float64)
+    made = similarity(points, template)
+    for i, row in enumerate(points):
+        system = np.column_stack([row, np.ones(len(row))])
+        solution, _, rank, _ = np.linalg.lstsq(system, template, rcond=1e-6)
+        if rank == 3:
+            made[i] = solution.T
+    return made
+
+
+def level(landmarks: np.ndarray) -> np.ndarray:
+    """Rotation ``(2, 2)`` that makes the line between the eyes level; none where they coincide."""
+    dx, dy = (landmarks[1] - landmarks[0]).astype(np.float64)
+    length = float(np.hypot(dx, dy))
+    return np.array([[dx, dy], [-dy, dx]]) / length if length > 0 else np.eye(2)
+
+
 def box_transform(
     box: np.ndarray | Sequence[float],
     scale: float,
@@ -88,12 +111,7 @@ def upright(box: np.ndarray | Sequence[float], landmarks: np.ndarray | None) -> 
     The box keeps its centre and size; without landmarks it is not turned.
     """
     x1, y1, x2, y2 = (float(v) for v in box)
-    turn = np.eye(2)
-    if landmarks is not None:
-        dx, dy = (landmarks[1] - landmarks[0]).astype(np.float64)
-        length = float(np.hypot(dx, dy))
-        if length > 0:
-            turn = np.array([[dx, dy], [-dy, dx]]) / length
+    turn = np.eye(2) if landmarks is None else level(landmarks)
     centre = np.array([(x1 + x2 - 1) / 2, (y1 + y2 - 1) / 2])
     half = np.array([(x2 - x1 - 1) / 2, (y2 - y1 - 1) / 2])
     return np.column_stack([turn, half - turn @ centre])
@@ -104,8 +122,9 @@ def warp(
     transform: np.ndarray,
     size: tuple[int, int],
     interpolation: str = "linear",
+    border: int = cv2.BORDER_CONSTANT,
 ) -> np.ndarray:
-    """Crop of ``size`` (height, width); what lies outside the picture is black.
+    """Crop of ``size`` (height, width); what lies outside the picture is black by default.
 
     ``area`` averages instead of picking single pixels when the crop shrinks the
     picture: the picture is halved until one sampling step is below two pixels.
@@ -116,7 +135,7 @@ def warp(
         image, transform = _reduced(image, transform, size)
         flags = cv2.INTER_LINEAR
     return cv2.warpAffine(
-        image, transform, size[::-1], flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+        image, transform, size[::-1], flags=flags, borderMode=border, borderValue=0
     )
 
 

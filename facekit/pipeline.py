@@ -154,17 +154,20 @@ class FaceKit:
         choices made here; two objects with the same fingerprint give the same
         vectors.
         """
-        from facekit.store import get, path
-        from facekit.store.integrity import digest
+        from facekit.store import identity
 
         def hashes(keys: Iterable[str]) -> list[str]:
-            # A file that a user brought has no hash in the manifest.
-            return [get(key).sha256 or digest(path(key)) for key in keys]
+            return [identity(key) for key in keys]
 
         spec = self.recognizer.spec
         # What a vector does not depend on; `flip` is only the default of the choice below.
         prose = ("published_thresholds", "published_lfw", "aliases", "source", "note", "flip")
-        network = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name not in prose}
+        # A field that a later version adds leaves the identity as it was, at its default.
+        network = {
+            f.name: getattr(spec, f.name)
+            for f in fields(spec)
+            if f.name not in prose and getattr(spec, f.name) != f.default
+        }
         expand = float(self.expand_percentage)
         parts = {
             "recognizer": network,

@@ -116,6 +116,7 @@ _COMMERCIAL = {True: "yes", False: "no", None: "not stated"}
 _STATES = {
     "in an installed package": "in a package",
     "in a local directory": "local",
+    "in another program's cache": "other program",
     "needs no weights": "none needed",
 }
 
@@ -128,7 +129,7 @@ def models(rows: list[dict[str, Any]]) -> str:
                 row["name"] + (" *" if row["default"] else ""),
                 row["task"],
                 ", ".join(_STATES.get(state, state) for state in row["state"]),
-                _size(row["size"]),
+                ("" if row["size_known"] or not row["size"] else "~") + _size(row["size"]),
                 row["dimension"],
                 _COMMERCIAL[row["commercial"]],
             )

@@ -140,6 +140,13 @@ class Network:
         size = next(iter(self.session(threads).inputs.values()))[0]
         return size if isinstance(size, int) and size > 0 else None
 
+    def layout(self, threads: int = 1) -> str | None:
+        """``NCHW`` or ``NHWC``, by where the graph's input has 3 channels; None if unsaid."""
+        shape = next(iter(self.session(threads).inputs.values()))
+        if len(shape) != 4 or (shape[1] == 3) == (shape[3] == 3):
+            return None
+        return "NCHW" if shape[1] == 3 else "NHWC"
+
     def session(self, threads: int = 1) -> Session:
         """The open session.
 

@@ -27,14 +27,15 @@ zoo
 convert
 store
 runtime
+checks
 detectors recognizers
 distance
 thresholds
-checks
 parallel
 pipeline
 verbs
-catalog extend face_files render
+catalog extend face_files render compat
+model_cards
 cli_arguments
 cli_commands
 cli

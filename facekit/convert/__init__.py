@@ -22,11 +22,24 @@ class Converter(NamedTuple):
 
 
 CONVERTERS: dict[str, Converter] = {
+    "arcface_resnet34": Converter("facekit.convert.arcface_resnet34", "convert", 1),
+    "convfacenet": Converter("facekit.convert.convfacenet", "convert", 1),
+    "deepface_net": Converter("facekit.convert.deepface_net", "convert", 1),
+    "deepid": Converter("facekit.convert.deepid", "convert", 1),
     "dlib_resnet": Converter("facekit.convert.dlib_resnet", "convert", 1),
+    "dynamic_shape": Converter("facekit.convert.dynamic_shape", "convert", 1),
+    "facenet": Converter("facekit.convert.inception_resnet", "convert_facenet", 1),
+    "facenet512": Converter("facekit.convert.inception_resnet", "convert_facenet512", 1),
+    "facenet_pytorch": Converter("facekit.convert.inception_resnet", "convert_facenet_pytorch", 1),
+    "ghostfacenet": Converter("facekit.convert.ghostfacenet", "convert", 1),
+    "mobilefacenet": Converter("facekit.convert.mobilefacenet", "convert", 1),
+    "mtcnn_onet": Converter("facekit.convert.mtcnn", "convert_onet", 1),
     "mtcnn_pnet": Converter("facekit.convert.mtcnn", "convert_pnet", 1),
     "mtcnn_rnet": Converter("facekit.convert.mtcnn", "convert_rnet", 1),
-    "mtcnn_onet": Converter("facekit.convert.mtcnn", "convert_onet", 1),
-    "mobilefacenet": Converter("facekit.convert.mobilefacenet", "convert", 1),
+    "openface": Converter("facekit.convert.openface", "convert", 1),
+    "retinaface_mobilenet": Converter("facekit.convert.retinaface_mobilenet", "convert", 1),
+    "retinaface_resnet50": Converter("facekit.convert.retinaface_resnet50", "convert", 1),
+    "vgg_face": Converter("facekit.convert.vgg_face", "convert", 1),
 }
 
 

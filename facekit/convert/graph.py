@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -12,6 +12,25 @@ from onnx import TensorProto, helper, numpy_helper
 # The oldest opset that has all operators used here; ONNX Runtime 1.19 and later read it.
 OPSET = 17
 IR_VERSION = 8
+
+
+class Affine(NamedTuple):
+    """``scale * x + shift``, one pair a channel, float64."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+
+
+def batch_norm(
+    mean: np.ndarray,
+    variance: np.ndarray,
+    epsilon: float,
+    gamma: np.ndarray | float = 1.0,
+    beta: np.ndarray | float = 0.0,
+) -> Affine:
+    """What a trained batch normalization does; all arrays are (C,)."""
+    scale = np.asarray(gamma, np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
+    return Affine(scale, beta - mean.astype(np.float64) * scale)
 
 
 class Graph:
@@ -44,6 +63,51 @@ class Graph:
         output = f"{operator.lower()}{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
+
+    def conv(
+        self,
+        x: str,
+        kernel: np.ndarray,
+        bias: np.ndarray | None = None,
+        *,
+        norm: Affine | None = None,
+        stride: int = 1,
+        pads: int | Sequence[int] = 0,
+        group: int = 1,
+    ) -> str:
+        """Convolution with an (out, in / group, height, width) kernel.
+
+        A normalization that follows is folded into it; pads are one number or
+        (top, left, bottom, right).
+        """
+        if norm is not None:
+            kernel = kernel * norm.scale[:, None, None, None]
+            bias = norm.shift if bias is None else bias * norm.scale + norm.shift
+        return self.node(
+            "Conv",
+            x,
+            self.weight(kernel),
+            *([] if bias is None else [self.weight(bias)]),
+            kernel_shape=list(kernel.shape[2:]),
+            strides=[stride, stride],
+            pads=[pads] * 4 if isinstance(pads, int) else list(pads),
+            group=group,
+        )
+
+    def dense(
+        self,
+        x: str,
+        matrix: np.ndarray,
+        bias: np.ndarray | None = None,
+        *,
+        norm: Affine | None = None,
+    ) -> str:
+        """Fully connected layer (N, in) -> (N, out); a normalization that follows is folded in."""
+        if norm is not None:
+            matrix = matrix * norm.scale
+            bias = norm.shift if bias is None else bias * norm.scale + norm.shift
+        biases = [] if bias is None else [self.weight(bias)]
+        return self.node("Gemm", x, self.weight(matrix), *biases)
 
     def prelu(self, x: str, slope: np.ndarray) -> str:
         """PReLU of a feature map (N, C, H, W), one slope a channel.

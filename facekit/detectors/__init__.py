@@ -5,14 +5,24 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from facekit.checks import check_flag
 from facekit.detectors.base import Detector
 from facekit.errors import InvalidArgument
 from facekit.zoo.specs import DetectorSpec
 
 # kind of a spec -> module and class of its decoder, imported when one is built
 KINDS = {
+    "blazeface": ("facekit.detectors.blazeface", "BlazeFace"),
+    "centerface": ("facekit.detectors.centerface", "CenterFace"),
     "mtcnn": ("facekit.detectors.mtcnn", "MTCNN"),
+    "retinaface": ("facekit.detectors.retinaface", "RetinaFace"),
+    "retinaface_r50": ("facekit.detectors.retinaface_r50", "RetinaFaceR50"),
+    "scrfd": ("facekit.detectors.scrfd", "SCRFD"),
     "skip": ("facekit.detectors.skip", "Skip"),
+    "ultraface": ("facekit.detectors.ultraface", "UltraFace"),
+    "yolo_pose": ("facekit.detectors.yolo_face", "YoloPose"),
+    "yolo_v5_face": ("facekit.detectors.yolo_face", "YoloV5Face"),
+    "yolo_v8_face": ("facekit.detectors.yolo_face", "YoloV8Face"),
     "yunet": ("facekit.detectors.yunet", "YuNet"),
 }
 
@@ -24,7 +34,8 @@ def build(spec: DetectorSpec, /, **options: Any) -> Detector:
     ----------
     spec : DetectorSpec
     **options
-        Arguments of the decoder that replace the spec's.
+        Arguments of the decoder that replace the spec's. For a detector of boxes also
+        ``points``: whether MTCNN's output network adds the five points (it does).
 
     Raises
     ------
@@ -33,19 +44,29 @@ def build(spec: DetectorSpec, /, **options: Any) -> Detector:
     """
     module, name = KINDS[spec.kind]
     decoder = getattr(importlib.import_module(module), name)
+    boxes_only = not spec.landmarks and spec.kind != "skip"
+    known = (*decoder.OPTIONS, "points") if boxes_only else decoder.OPTIONS
     for option in options:
-        if option not in decoder.OPTIONS:
+        if option not in known:
             raise InvalidArgument(
                 f"Detector {spec.name!r} has no option {option!r}.",
-                f"Known: {', '.join(decoder.OPTIONS) or 'none'}.",
+                f"Known: {', '.join(known) or 'none'}.",
             )
+    arguments = {**spec.options, **options}
+    points = arguments.pop("points", True)
+    check_flag("points", points)
     try:
-        return decoder(spec, **{**spec.options, **options})
+        detector = decoder(spec, **arguments)
     except TypeError as error:
         raise InvalidArgument(
             f"Detector {spec.name!r} cannot use {options!r} ({error}).",
             "Give numbers, as its documentation says.",
         ) from error
+    if not (boxes_only and points):
+        return detector
+    from facekit.detectors.points import WithPoints
+
+    return WithPoints(detector)
 
 
 __all__ = ["KINDS", "Detector", "build"]

@@ -45,6 +45,7 @@ class SingleShot:
     """
 
     OPTIONS: ClassVar[tuple[str, ...]] = ("threshold", "nms_threshold", "max_side")
+    PADDING: ClassVar[int] = 0  # grey level beside a picture that does not fill the input
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class SingleShot:
             zoom = np.array([width / inner[1], height / inner[0]])
             for start in range(0, len(members), _PICTURES_PER_RUN):
                 part = members[start : start + _PICTURES_PER_RUN]
-                canvas = np.zeros((len(part), *outer, 3), np.uint8)
+                canvas = np.full((len(part), *outer, 3), self.PADDING, np.uint8)
                 for row, i in zip(canvas, part, strict=True):
                     row[: inner[0], : inner[1]] = _resized(images[i], inner)
                 spec = self.spec

@@ -1,4 +1,4 @@
-"""Networks that see a face aligned by five points."""
+"""Networks that turn the crop of one face into a vector."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from facekit import geometry
 from facekit.errors import InvalidArgument
 from facekit.recognizers import normalization as norm
+from facekit.recognizers.crops import CROPS
 from facekit.runtime import Network
 from facekit.types import Detection
 from facekit.zoo.specs import RecognizerSpec
@@ -19,23 +20,15 @@ class AlignedEmbedder:
 
     def __init__(self, spec: RecognizerSpec) -> None:
         self.spec = spec
-        self._template = np.array(spec.template, np.float64)
         self._network = Network(spec.weights[0])
 
     def crop(
         self, image: np.ndarray, face: Detection, *, align: bool = True, expand: float = 0.0
     ) -> np.ndarray:
-        size = self.spec.input_size
-        if align and face.landmarks is not None:
-            transform = geometry.similarity(face.landmarks[None], self._template)[0]
-            transform = geometry.widen(transform, size, 1 + expand)
-        elif face.score == 0 and expand == 0:
+        if face.score == 0 and expand == 0 and face.landmarks is None:
             # Nothing was detected: the picture is the face, and all of it is shown.
-            return geometry.letterbox(image, size)
-        else:
-            scale = self.spec.box_scale * (1 + expand)
-            transform = geometry.box_transform(face.raw_box, scale, size, self.spec.box_centre)
-        return geometry.warp(image, transform, size, self.spec.interpolation)
+            return geometry.letterbox(image, self.spec.input_size)
+        return CROPS[self.spec.crop](image, face, self.spec, align, 1 + expand)
 
     def embed(
         self,
@@ -45,19 +38,31 @@ class AlignedEmbedder:
         normalization: str | None = None,
         threads: int = 1,
     ) -> np.ndarray:
+        spec = self.spec
         crops = np.asarray(crops)
-        expected = (*self.spec.input_size, 3)
+        expected = (*spec.input_size, 3)
         if crops.shape[1:] != expected or crops.dtype != np.uint8:
             raise InvalidArgument(
-                f"{self.spec.name} takes crops as uint8 (N, {', '.join(map(str, expected))}), "
+                f"{spec.name} takes crops as uint8 (N, {', '.join(map(str, expected))}), "
                 f"not {crops.dtype} {crops.shape}."
             )
-        vectors = np.zeros((len(crops), self.spec.dimension), np.float32)
-        for start in range(0, len(crops), _CROPS_PER_RUN):
-            part = crops[start : start + _CROPS_PER_RUN]
-            views = (part, part[:, :, ::-1]) if flip else (part,)
-            for view in views:
-                blob = norm.tensor(view, self.spec, normalization)
-                (out,) = self._network.run(blob, threads=threads)
+        vectors = np.zeros((len(crops), spec.dimension), np.float32)
+        if not len(crops):
+            return vectors
+        # Published forms of one network differ in layout and batch: the graph says which.
+        layout = self._network.layout(threads) or spec.layout
+        step = min(self._network.batch(threads) or _CROPS_PER_RUN, _CROPS_PER_RUN)
+        for start in range(0, len(crops), step):
+            part = crops[start : start + step]
+            for view in (part, part[:, :, ::-1]) if flip else (part,):
+                blob = norm.tensor(view, spec, normalization, layout=layout)
+                out = self._network.run(blob, threads=threads)[0].reshape(len(part), -1)
+                if out.shape[1] != spec.dimension:
+                    raise InvalidArgument(
+                        f"The network of {spec.name} gives {out.shape[1]} numbers a face, "
+                        f"but its spec says {spec.dimension}."
+                    )
+                if spec.unit:
+                    out = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
                 vectors[start : start + len(part)] += out
         return vectors

@@ -26,7 +26,13 @@ def check(name: str | None) -> None:
         raise UnknownName("normalization", name, NAMES)
 
 
-def tensor(crops: np.ndarray, spec: RecognizerSpec, name: str | None = None) -> np.ndarray:
+def tensor(
+    crops: np.ndarray,
+    spec: RecognizerSpec,
+    name: str | None = None,
+    *,
+    layout: str | None = None,
+) -> np.ndarray:
     """The tensor that reaches the graph.
 
     Parameters
@@ -34,28 +40,33 @@ def tensor(crops: np.ndarray, spec: RecognizerSpec, name: str | None = None) -> 
     crops : numpy.ndarray
         ``uint8 (N, h, w, 3)`` BGR, N at least 1.
     spec : RecognizerSpec
-        Its colour order and layout always hold; its mean and scale unless ``name`` is given.
+        Its colour order always holds; its mean and scale unless ``name`` is given.
     name : str, optional
         deepface's normalization. ``Facenet`` standardises each crop by its own
         mean and deviation, the others are fixed numbers.
+    layout : str, optional
+        ``NCHW`` or ``NHWC`` in place of the spec's.
 
     Returns
     -------
     numpy.ndarray
-        ``float32 (N, 3, h, w)``, or ``(N, h, w, 3)`` for a spec with that layout.
+        ``float32 (N, 3, h, w)``, or ``(N, h, w, 3)``.
     """
     check(name)
     mean, scale = spec.mean, spec.scale
-    if name in _LINEAR:
+    standardize = spec.standardize if name is None else name == "Facenet"
+    if standardize:
+        mean, scale = (0.0, 0.0, 0.0), 1.0
+    elif name in _LINEAR:
         level, scale = _LINEAR[name]
         mean = (level, level, level)
     elif name in _MEANS:
         blue, green, red = _MEANS[name]
         mean, scale = ((red, green, blue) if spec.color == "rgb" else (blue, green, red)), 1.0
-    elif name == "Facenet":
-        mean, scale = (0.0, 0.0, 0.0), 1.0
-    blob = fill(crops, spec.color, mean, scale, spec.layout)
-    if name == "Facenet":
-        deviation = blob.std((1, 2, 3), keepdims=True)
-        blob = (blob - blob.mean((1, 2, 3), keepdims=True)) / np.maximum(deviation, 1e-6)
+    blob = fill(crops, spec.color, mean, scale, layout or spec.layout)
+    if standardize:
+        # FaceNet's prewhiten: a flat picture must not be blown up.
+        least = np.float32(blob[0].size ** -0.5)
+        deviation = np.maximum(blob.std((1, 2, 3), keepdims=True), least)
+        blob = (blob - blob.mean((1, 2, 3), keepdims=True)) / deviation
     return blob

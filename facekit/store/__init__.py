@@ -13,10 +13,19 @@ if TYPE_CHECKING:
     from facekit.store.cache import ensure, onnx_model
     from facekit.store.download import fetch
     from facekit.store.layout import home
-    from facekit.store.locate import State, find
-    from facekit.store.manifest import InPackage, Licence, WeightFile, get, register, unregister
+    from facekit.store.locate import State, find, identity
+    from facekit.store.manifest import (
+        Form,
+        InPackage,
+        Licence,
+        WeightFile,
+        get,
+        register,
+        unregister,
+    )
 
 __all__ = [
+    "Form",
     "InPackage",
     "Licence",
     "State",
@@ -27,6 +36,7 @@ __all__ = [
     "find",
     "get",
     "home",
+    "identity",
     "list_weights",
     "onnx_model",
     "path",
@@ -41,8 +51,8 @@ _ROOMS = {
     "cache": ("ensure", "onnx_model"),
     "download": ("fetch",),
     "layout": ("home",),
-    "locate": ("State", "find"),
-    "manifest": ("InPackage", "Licence", "WeightFile", "get", "register", "unregister"),
+    "locate": ("State", "find", "identity"),
+    "manifest": ("Form", "InPackage", "Licence", "WeightFile", "get", "register", "unregister"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

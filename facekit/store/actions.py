@@ -12,7 +12,7 @@ from typing import Any
 from facekit.errors import FaceKitError, InvalidArgument
 from facekit.store import cache, integrity, layout, locate, manifest
 from facekit.store.layout import leftovers
-from facekit.store.locate import State
+from facekit.store.locate import Found, State
 from facekit.store.manifest import WeightFile
 
 Row = dict[str, Any]
@@ -84,7 +84,7 @@ def verify(*names: str) -> list[Row]:
     for entry in _selected(names, not names):
         found = locate.find(entry)
         if found.path is not None:
-            rows.append(_verify_file(entry, found.state, found.path))
+            rows.append(_verify_file(entry, found))
         elif names:
             error = str(locate.unavailable(entry))
             rows.append(_verdict(entry, str(found.state), None, entry.sha256, None, error))
@@ -140,7 +140,7 @@ def _row(entry: WeightFile) -> Row:
         "key": entry.key,
         "file": entry.file,
         "state": str(found.state),
-        "size": entry.size,
+        "size": entry.size if entry.size is not None else entry.about,
         "licence": entry.licence.weights,
         "commercial": entry.licence.commercial,
         "path": None if found.path is None else str(found.path),
@@ -167,7 +167,8 @@ def _bring(entry: WeightFile, progress: bool | None) -> bool:
 
     found = locate.find(entry)
     # A damaged file of the cache is what a pull may replace; others are not ours.
-    if found.path is None or (found.state is State.CACHED and entry.urls):
+    own = found.form is not None and found.form.file == entry.file
+    if found.path is None or (found.state is State.CACHED and entry.urls and own):
         before = found.path is not None and integrity.is_intact(
             found.path, entry.sha256, entry.size
         )
@@ -177,16 +178,18 @@ def _bring(entry: WeightFile, progress: bool | None) -> bool:
     return False
 
 
-def _verify_file(entry: WeightFile, state: State, where: Path) -> Row:
+def _verify_file(entry: WeightFile, found: Found) -> Row:
     actual, error = None, None
+    where, form = found.path, found.form
+    assert where is not None
+    assert form is not None
     try:
         actual = integrity.digest(where, fresh=True)
-        size = where.stat().st_size
-        if entry.sha256 not in (None, actual) or entry.size not in (None, size):
-            error = str(locate.corrupt(entry, state, where))
+        if form.sha256 not in (None, actual) or form.size not in (None, where.stat().st_size):
+            error = str(locate.corrupt(entry, found))
     except OSError as failure:
         error = f"{where} cannot be read: {failure.strerror or failure}."
-    return _verdict(entry, str(state), where, entry.sha256, actual, error)
+    return _verdict(entry, str(found.state), where, form.sha256, actual, error)
 
 
 def _verify_conversion(entry: WeightFile, model: Path) -> Row:

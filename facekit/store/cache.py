@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from facekit.store import integrity, layout, locate, manifest
-from facekit.store.manifest import WeightFile
+from facekit.store.manifest import Form, WeightFile
 
 _warned = False
 
@@ -35,13 +35,18 @@ def ensure(key: str, download: bool = True, progress: bool | None = None) -> Pat
     WeightsCorrupt
         If the file that is here is another one.
     """
-    entry = manifest.get(key)
+    return _ensure(manifest.get(key), download, progress)[0]
+
+
+def _ensure(entry: WeightFile, download: bool, progress: bool | None) -> tuple[Path, Form]:
     found = locate.find(entry)
     if found.path is None and download:
         from facekit.store.download import fetch
 
-        return fetch(entry, progress)
-    return locate.verified(entry, found)
+        return fetch(entry, progress), entry.forms[0]
+    where = locate.verified(entry, found)
+    assert found.form is not None
+    return where, found.form
 
 
 def onnx_model(key: str, download: bool = True, progress: bool | None = None) -> Path | bytes:
@@ -68,13 +73,13 @@ def onnx_model(key: str, download: bool = True, progress: bool | None = None) ->
         If the file is not what its converter expects.
     """
     entry = manifest.get(key)
-    source = ensure(key, download, progress)
-    if entry.convert is None:
+    source, form = _ensure(entry, download, progress)
+    if form.convert is None:
         return source
-    target = _target(entry, source)
+    target = _target(entry.key, form, source)
     if converted_intact(target):
         return target
-    return _convert(entry.convert, source, target)
+    return _convert(form.convert, source, target)
 
 
 def conversions(entry: WeightFile) -> dict[Path, list[Path]]:
@@ -109,12 +114,12 @@ def converted_intact(target: Path) -> bool:
     return expected is not None and integrity.is_intact(target, expected)
 
 
-def _target(entry: WeightFile, source: Path) -> Path:
+def _target(key: str, form: Form, source: Path) -> Path:
     from facekit import convert
 
-    version = convert.version(str(entry.convert))
-    origin = entry.sha256 or integrity.digest(source)
-    return layout.onnx_dir() / f"{entry.key}-{origin[:12]}-v{version}.onnx"
+    version = convert.version(str(form.convert))
+    origin = form.sha256 or integrity.digest(source)
+    return layout.onnx_dir() / f"{key}-{origin[:12]}-v{version}.onnx"
 
 
 def _convert(converter: str, source: Path, target: Path) -> Path | bytes:

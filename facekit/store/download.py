@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from facekit.errors import DownloadError
-from facekit.store import integrity, layout, locate
+from facekit.store import integrity, layout, locate, manifest
 from facekit.store.manifest import WeightFile
 from facekit.store.transfer import OnProgress, RefusedError, discard, size_of, transfer
 from facekit.store.unpack import unpack
@@ -92,18 +93,25 @@ def _from_any(entry: WeightFile, target: Path, progress: bool | None) -> None:
 
 
 def _from(url: str, entry: WeightFile, target: Path, on_progress: OnProgress) -> None:
-    part = layout.part_of(target)
+    address, _, member = url.partition("#")
+    # A pack lies under its own name, so that all its members share one download.
+    name = urlsplit(address).path.split("/")[-1] if member else target.name
+    part = layout.part_of(target.with_name(name))
+    archived = bool(entry.unpack or member)
     resumed = size_of(part) > 0
     while True:
         transfer(
-            url,
+            address,
             part,
-            expected=entry.download_size if entry.unpack else entry.size,
+            expected=entry.download_size if archived else entry.size,
             checked=bool(entry.sha256 or entry.download_sha256),
             on_progress=on_progress,
         )
         try:
-            _accept(entry, part, target)
+            _accept(entry, part, target, member)
+            if member:
+                _take_siblings(entry, address, part)
+            discard(part)
             return
         except RefusedError:
             discard(part)
@@ -113,15 +121,15 @@ def _from(url: str, entry: WeightFile, target: Path, on_progress: OnProgress) ->
             resumed = False
 
 
-def _accept(entry: WeightFile, part: Path, target: Path) -> None:
+def _accept(entry: WeightFile, part: Path, target: Path, member: str) -> None:
     """Give a complete download its final name, if it is the right file."""
     whole = part
     page = _is_html(part)
     try:
-        if entry.unpack:
+        if entry.unpack or member:
             _compare(part, entry.download_size, entry.download_sha256)
             whole = layout.unpacking(target)
-            unpack(part, whole, member=entry.member, limit=entry.size)
+            unpack(part, whole, member=member or entry.member, limit=entry.size)
         _compare(whole, entry.size, entry.sha256)
         if page and entry.sha256 is None:
             raise RefusedError("")
@@ -135,7 +143,18 @@ def _accept(entry: WeightFile, part: Path, target: Path) -> None:
     finally:
         if whole != part:
             whole.unlink(missing_ok=True)
-    discard(part)
+
+
+def _take_siblings(entry: WeightFile, address: str, part: Path) -> None:
+    """Unpack the other weights that a downloaded pack holds: it is fetched once for all of them."""
+    for other in manifest.everything().values():
+        members = [url.partition("#")[2] for url in other.urls if url.startswith(f"{address}#")]
+        target = layout.weights_dir() / other.file
+        if other.key == entry.key or not members or layout.is_file(target):
+            continue
+        # What does not work here says why when it is asked for.
+        with suppress(RefusedError, layout.BusyError), layout.lock(other.file, wait=False):
+            _accept(other, part, target, members[0])
 
 
 def _compare(path: Path, size: int | None, sha256: str | None) -> None:

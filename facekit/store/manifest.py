@@ -42,6 +42,16 @@ class InPackage:
 
 
 @dataclass(frozen=True)
+class Form:
+    """Another published form of the same network, taken where a machine holds it already."""
+
+    file: str
+    convert: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class WeightFile:
     """One weight file.
 
@@ -53,11 +63,14 @@ class WeightFile:
         File name, without a directory.
     size : int or None
         Bytes of the (unpacked) file; None if not known.
+    about : int or None
+        Bytes, roughly, where ``size`` is not known.
     sha256 : str or None
-        64 hex digits of the (unpacked) file. Without one nothing can tell a damaged
-        file from a good one, so every shipped entry has it.
+        64 hex digits of the (unpacked) file; None where nobody publishes it. Then only
+        the network's own format can tell a damaged file from a good one.
     urls : tuple of str
-        Addresses, the origin first, then mirrors.
+        Addresses, the origin first, then mirrors. ``ARCHIVE.zip#MEMBER`` is a member of
+        a zip archive.
     unpack : {None, "bz2", "zip"}
         How the download becomes the file.
     member : str
@@ -70,8 +83,14 @@ class WeightFile:
         Whether the file lies beside the manifest.
     convert : str or None
         Name of the converter to ONNX; None for a file that is ONNX already.
+    alternatives : tuple of Form
+        Files that serve as well, looked for after the file itself.
+    programs : tuple of str
+        Other programs in whose caches it may lie: keys of ``locate.PROGRAMS``.
     local : path-like or None
         Where a user keeps the file. It is then the only place that is looked at.
+    recipe : str
+        How to make the file where it is not published in a form that can be read.
     note, source : str
         One line about the file; address of its project.
     """
@@ -79,6 +98,7 @@ class WeightFile:
     key: str
     file: str
     size: int | None = None
+    about: int | None = None
     sha256: str | None = None
     urls: tuple[str, ...] = ()
     unpack: str | None = None
@@ -88,7 +108,10 @@ class WeightFile:
     package: tuple[InPackage, ...] = ()
     shipped: bool = False
     convert: str | None = None
+    alternatives: tuple[Form, ...] = ()
+    programs: tuple[str, ...] = ()
     local: str | Path | None = None
+    recipe: str = ""
     note: str = ""
     licence: Licence = Licence()
     source: str = ""
@@ -97,24 +120,34 @@ class WeightFile:
         for problem in _problems(self):
             raise InvalidArgument(f"The weight file {self.key!r} is not described well: {problem}.")
 
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """The file itself, then its alternatives."""
+        return (Form(self.file, self.convert, self.size, self.sha256), *self.alternatives)
+
 
 def _problems(entry: WeightFile) -> Iterator[str]:
     # Names become paths in the cache: one with a separator could leave it.
     if not _KEY.fullmatch(entry.key):
         yield "its key may hold only letters, digits, '.', '_' and '-'"
-    if entry.file in ("", ".", "..") or PureWindowsPath(entry.file).name != entry.file:
-        yield f"{entry.file!r} is not a plain file name"
-    for name in ("sha256", "download_sha256"):
-        value = getattr(entry, name)
-        if value is not None and not _SHA256.fullmatch(value):
-            yield f"its {name} is not 64 lower-case hex digits"
-    for name in ("size", "download_size"):
+    for form in entry.forms:
+        if form.file in ("", ".", "..") or PureWindowsPath(form.file).name != form.file:
+            yield f"{form.file!r} is not a plain file name"
+        if form.sha256 is not None and not _SHA256.fullmatch(form.sha256):
+            yield "its sha256 is not 64 lower-case hex digits"
+        if form.convert is not None and not _CONVERTER.fullmatch(form.convert):
+            yield f"{form.convert!r} cannot be the name of a converter"
+    if entry.download_sha256 is not None and not _SHA256.fullmatch(entry.download_sha256):
+        yield "its download_sha256 is not 64 lower-case hex digits"
+    for name in ("size", "about", "download_size"):
         value = getattr(entry, name)
         if value is not None and (type(value) is not int or value < 0):
             yield f"its {name} is not a number of bytes"
     for url in entry.urls:
         if not url.startswith(("https://", "http://")):
             yield f"{url!r} is not an http(s) address"
+        if "#" in url and not _inside(url.partition("#")[2]):
+            yield f"{url!r} names no member inside its archive"
     if entry.unpack not in (None, "bz2", "zip"):
         yield f"there is no way to unpack {entry.unpack!r}"
     if (entry.unpack == "zip") != bool(entry.member) or not _inside(entry.member or "-"):
@@ -122,8 +155,6 @@ def _problems(entry: WeightFile) -> Iterator[str]:
     for place in entry.package:
         if not place.module.isidentifier() or not _inside(place.path):
             yield f"{place.path!r} is not a path inside the module {place.module!r}"
-    if entry.convert is not None and not _CONVERTER.fullmatch(entry.convert):
-        yield f"{entry.convert!r} cannot be the name of a converter"
     if entry.local is not None and (entry.urls or entry.package or entry.shipped):
         yield "a local file has no other place"
 
@@ -195,6 +226,8 @@ def _parse_entry(key: str, raw: dict[str, Any]) -> WeightFile:
         member=member,
         urls=tuple(raw.pop("urls", ())),
         package=tuple(InPackage(**place) for place in raw.pop("package", ())),
+        alternatives=tuple(Form(**form) for form in raw.pop("alternatives", ())),
+        programs=tuple(raw.pop("programs", ())),
         licence=Licence(**raw.pop("licence")),
         **raw,
     )

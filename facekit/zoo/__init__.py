@@ -1,11 +1,23 @@
-"""Every model by name: one file a family, descriptions only."""
+"""Every model by name: one file a family, descriptions only.
 
-from facekit.zoo import dlib, mobilefacenet, mtcnn, skip, yunet
+A family is a module of this package that registers its specs when it is imported;
+a new one only has to lie here.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
 from facekit.zoo.registries import detectors, recognizers
 from facekit.zoo.specs import DetectorSpec, RecognizerSpec
 
 DEFAULT_DETECTOR = "mtcnn"
 DEFAULT_RECOGNIZER = "Dlib"
+
+_SHARED = {"registries", "specs", "templates"}  # what families are made of
+
+for _module in iter_modules(__path__):
+    if _module.name not in _SHARED:
+        import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
     "DEFAULT_DETECTOR",
@@ -13,10 +25,5 @@ __all__ = [
     "DetectorSpec",
     "RecognizerSpec",
     "detectors",
-    "dlib",
-    "mobilefacenet",
-    "mtcnn",
     "recognizers",
-    "skip",
-    "yunet",
 ]

@@ -6,8 +6,10 @@ from facekit.zoo.specs import DetectorSpec
 detectors.register(
     DetectorSpec(
         name="mtcnn",
+        aliases=("fastmtcnn",),
         kind="mtcnn",
         weights=("mtcnn-pnet", "mtcnn-rnet", "mtcnn-onet"),
+        note="fastmtcnn is the same: pictures are searched in batches.",
         source="https://github.com/ipazc/mtcnn",
     )
 )

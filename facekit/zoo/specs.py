@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from facekit.errors import InvalidArgument
+
 Point = tuple[float, float]
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -30,7 +32,7 @@ class DetectorSpec:
         Height and width that the network wants; None for one that takes any size.
     resize : str
         How a picture gets a fixed size: ``fit`` (aspect ratio kept, black below or to
-        the right) or ``stretch``.
+        the right, grey for YOLO) or ``stretch``.
     color, mean, scale, layout
         How the tensor is filled; see ``RecognizerSpec``.
     requires : tuple of str
@@ -75,11 +77,23 @@ class RecognizerSpec:
         Length of the embedding.
     color : str
         ``rgb`` or ``bgr``: channel order that the graph wants.
-    mean, scale : tuple of float, float
-        The tensor is ``(pixel - mean) * scale``; mean in the graph's channel order.
-    template : tuple of points
+    mean, scale : tuple of float, float or tuple of float
+        The tensor is ``(pixel - mean) * scale``, in the graph's channel order; one
+        scale for all channels or one each.
+    standardize : bool
+        Each crop by its own mean and deviation instead (FaceNet's prewhiten).
+    crop : str
+        How the training code cut faces out, a key of ``facekit.recognizers.crops.CROPS``:
+        ``points`` (five points fitted onto the template by a similarity), ``affine``
+        (the same, free to shear), ``box`` (the box with a margin, stretched),
+        ``square`` (the same, of a square) or ``level_eyes`` (the box turned until the
+        eyes are level, letterboxed with black).
+    template : tuple of points, optional
         Where the five landmarks lie in the crop (x, y in pixels): right eye, left
         eye, nose, right and left mouth corner of the person.
+    margin : float
+        For ``box`` and ``square``: how much wider and higher than the box the crop is,
+        as a fraction of the box's mean side.
     box_scale, box_centre : float, tuple of float
         For faces without landmarks or with ``align=False``: height of the crop as a
         multiple of the detected box's longer side, and where the box's centre lies in
@@ -87,6 +101,8 @@ class RecognizerSpec:
         LFW View 1 DevTrain with MTCNN and YuNet.
     interpolation : str
         ``linear``, ``cubic`` or ``area``: how the crop is resampled.
+    unit : bool
+        Whether the model's own code brings the network's output to unit length.
     flip : bool
         Whether the mirror image's embedding is added by default.
     published_thresholds : mapping
@@ -102,12 +118,16 @@ class RecognizerSpec:
     dimension: int
     color: str
     mean: tuple[float, float, float]
-    scale: float
-    template: tuple[Point, Point, Point, Point, Point]
+    scale: float | tuple[float, float, float]
+    template: tuple[Point, Point, Point, Point, Point] | None = None
+    crop: str = "points"
+    margin: float = 0.0
+    standardize: bool = False
     box_scale: float = 1.0
     box_centre: Point = (0.5, 0.5)
     interpolation: str = "linear"
     layout: str = "NCHW"
+    unit: bool = False
     flip: bool = False
     kind: str = "aligned"
     published_thresholds: Mapping[str, float] = field(default_factory=lambda: _EMPTY)
@@ -115,3 +135,10 @@ class RecognizerSpec:
     aliases: tuple[str, ...] = ()
     source: str = ""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.crop in ("points", "affine") and self.template is None:
+            raise InvalidArgument(
+                f"The spec of {self.name} has no template.",
+                "Say where the five points lie in the crop, or choose another crop.",
+            )

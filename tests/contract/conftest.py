@@ -13,6 +13,8 @@ def assert_says_what_is_missing(monkeypatch, tmp_path):
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FACEKIT_OFFLINE", "1")
     monkeypatch.delenv("FACEKIT_WEIGHTS", raising=False)
+    for variable in ("HOME", "DEEPFACE_HOME", "INSIGHTFACE_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "nobody"))
     monkeypatch.setattr(locate, "_module_dirs", lambda _: [])
 
     def check(spec, use):
@@ -22,7 +24,12 @@ def assert_says_what_is_missing(monkeypatch, tmp_path):
         message = str(caught.value)
         assert entry.file in message
         assert entry.licence.weights in message
-        assert (f"{entry.size / 1e6:.2f} MB" if entry.size else "size not known") in message
+        if entry.size:
+            assert f"{entry.size / 1e6:.2f} MB" in message
+        else:
+            assert (
+                f"about {entry.about / 1e6:.0f} MB" if entry.about else "size not known" in message
+            )
         assert all(url in message for url in entry.urls)
         assert all(place.distribution in message for place in entry.package)
         assert str(entry.local or layout.weights_dir() / entry.file) in message

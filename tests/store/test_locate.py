@@ -83,20 +83,22 @@ def test_places_in_their_order(make, content, home, tmp_path, package, monkeypat
     entry = make("https://host/net.onnx", package=PLACE)
     assert locate.find(entry) == locate.Found(State.DOWNLOADABLE)
     inside = package(content)
-    assert locate.find(entry) == locate.Found(State.PACKAGE, inside)
+    assert locate.find(entry) == locate.Found(State.PACKAGE, inside, entry.forms[0])
     local = put(tmp_path / "b" / "net.onnx", content)
     monkeypatch.setenv(
         "FACEKIT_WEIGHTS", os.pathsep.join(["", str(tmp_path / "a"), str(local.parent)])
     )
-    assert locate.find(entry) == locate.Found(State.LOCAL, local)
+    assert locate.find(entry) == locate.Found(State.LOCAL, local, entry.forms[0])
     cached = put(home / "weights" / "net.onnx", content)
-    assert locate.find(entry) == locate.Found(State.CACHED, cached)
+    assert locate.find(entry) == locate.Found(State.CACHED, cached, entry.forms[0])
     monkeypatch.setattr(manifest, "shipped_dir", lambda: tmp_path / "shipped")
     put(tmp_path / "shipped" / "net.onnx", content)
     assert locate.find(entry).state is State.CACHED
     manifest.unregister("net")
     entry = make(shipped=True)
-    assert locate.find(entry) == locate.Found(State.SHIPPED, tmp_path / "shipped" / "net.onnx")
+    assert locate.find(entry) == locate.Found(
+        State.SHIPPED, tmp_path / "shipped" / "net.onnx", entry.forms[0]
+    )
     assert locate.path("net") == tmp_path / "shipped" / "net.onnx"
 
 
@@ -119,7 +121,7 @@ def test_a_users_own_file(make, content, tmp_path):
     with pytest.raises(WeightsUnavailable, match=r"is not at .*n\.onnx"):
         locate.path("net")
     mine = put(tmp_path / "mine" / "n.onnx", content)
-    assert locate.find(entry) == locate.Found(State.LOCAL, mine)
+    assert locate.find(entry) == locate.Found(State.LOCAL, mine, entry.forms[0])
     assert locate.path("net") == mine
 
 

@@ -1,0 +1,1 @@
+"""Other projects' calls on facekit's pipeline: one module a project."""
