@@ -58,7 +58,7 @@ def rows(
                 "size_known": all(file.size for file in files),
                 "input": list(spec.input_size) if spec.input_size else None,
                 "dimension": recognizer.dimension if recognizer else None,
-                "landmarks": None if recognizer else spec.landmarks,
+                "landmarks": spec.landmarks if isinstance(spec, DetectorSpec) else None,
                 "published_lfw": recognizer.published_lfw if recognizer else None,
                 "licence": licences(spec),
                 "commercial": is_commercial(spec),

@@ -33,11 +33,11 @@ as far as their authors say; "not stated" is no permission.
 def page() -> str:
     """The whole page as Markdown."""
     lines = [_HEAD, "## Recognizers", ""]
-    for spec in zoo.recognizers:
-        lines += [*_recognizer(spec), ""]
+    for recognizer in zoo.recognizers:
+        lines += [*_recognizer(recognizer), ""]
     lines += ["## Detectors", ""]
-    for spec in zoo.detectors:
-        lines += [*_detector(spec), ""]
+    for detector in zoo.detectors:
+        lines += [*_detector(detector), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -15,7 +15,13 @@ import numpy as np
 
 from facekit import checks, detectors, distance, geometry, images, recognizers, thresholds, zoo
 from facekit.detectors.skip import whole_picture
-from facekit.errors import FaceKitError, FaceNotFound, InvalidArgument, UnknownName
+from facekit.errors import (
+    FaceKitError,
+    FaceNotFound,
+    InvalidArgument,
+    UnknownName,
+    WeightsUnavailable,
+)
 from facekit.parallel import in_chunks
 from facekit.recognizers import normalization as norm
 from facekit.runtime import cpu_count
@@ -181,6 +187,8 @@ class FaceKit:
             "normalization": self.normalization,
             "flip": bool(self.flip),
         }
+        if settings := getattr(self.recognizer, "settings", None):
+            parts["recognizer_settings"] = settings  # of a model that another package runs
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -227,7 +235,25 @@ class FaceKit:
         def work(chunk: list[Any], threads: int) -> list[Result]:
             return finish[stage](chunk, threads)
 
+        self._have_weights(embedding=stage == "embed")
         return in_chunks(work, images.expand(sources), self.batch_size, self.threads)
+
+    def _have_weights(self, *, embedding: bool) -> None:
+        """Fetch what is missing before workers start: once, and with one error for all of it."""
+        from facekit.store import ensure
+
+        keys = [*self.detector.spec.weights, *(self.recognizer.spec.weights if embedding else ())]
+        missing = []
+        for key in keys:
+            try:
+                ensure(key)
+            except WeightsUnavailable as error:
+                missing.append(error)
+        if len(missing) > 1:
+            # Several files of one model differ in their names and addresses only.
+            raise WeightsUnavailable(" ".join(map(str, missing)))
+        if missing:
+            raise missing[0]
 
     def _load(self, sources: Sequence[Any]) -> Iterator[list[tuple[str, Any]]]:
         """Pictures (or their errors) with their names, in groups that fit in memory."""
@@ -424,6 +450,8 @@ class FaceKit:
         return [made[key] for key in keys]
 
     def _each(self, sources: Sequence[Any]) -> Iterator[Result]:
+        if sources:
+            self._have_weights(embedding=True)
         return in_chunks(self._embeddings, sources, self.batch_size, self.threads)
 
     def _given(self, side: Any, vector: np.ndarray) -> Result:

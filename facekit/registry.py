@@ -2,13 +2,14 @@
 
 Names are case-insensitive and may have aliases; packages add their own through
 an entry point group, read only when a name is not found among the built-in ones
-or when everything is listed.
+or when everything is listed. A prefix before a colon opens the door to names that nobody
+lists: ``deepface:VGG-Face``.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from facekit.errors import InvalidArgument, UnknownName
@@ -43,6 +44,7 @@ class Registry(Generic[Spec]):
         self._group = entry_point_group
         self._specs: dict[str, Spec] = {}
         self._keys: dict[str, str] = {}
+        self._makers: dict[str, Callable[[str], Spec]] = {}
 
     def register(self, spec: Spec, *, replace: bool = False) -> Spec:
         """Add a spec under its name and aliases.
@@ -66,9 +68,33 @@ class Registry(Generic[Spec]):
         self._keys.update(dict.fromkeys(keys, spec.name))
         return spec
 
+    def register_prefix(self, prefix: str, make: Callable[[str], Spec]) -> None:
+        """Let ``prefix:NAME`` stand for a spec that is made when it is asked for.
+
+        Parameters
+        ----------
+        prefix : str
+            What stands before the colon, whatever its case.
+        make : callable
+            Gives the spec of what stands behind it, or raises ``UnknownName``.
+
+        Raises
+        ------
+        InvalidArgument
+            If the prefix is taken, or holds a colon.
+        """
+        key = prefix.casefold()
+        if ":" in key or not key or key in self._makers:
+            raise InvalidArgument(
+                f"{prefix!r} cannot be a prefix of {self.kind}s: it is taken or no name."
+            )
+        self._makers[key] = make
+
     def unregister(self, name: str) -> None:
         """Forget a spec and all its aliases."""
-        spec = self.get(name)
+        spec = self._find(name)
+        if spec is None:
+            raise UnknownName(self.kind, name, self._specs)
         del self._specs[spec.name]
         self._keys = {k: v for k, v in self._keys.items() if v != spec.name}
 
@@ -80,12 +106,14 @@ class Registry(Generic[Spec]):
         UnknownName
             With the nearest names.
         """
-        key = str(name).casefold()
-        if key not in self._keys:
-            self._load_entry_points()
-        if key not in self._keys:
+        spec = self._find(name)
+        if spec is not None:
+            return spec
+        prefix, colon, rest = str(name).partition(":")
+        make = self._makers.get(prefix.casefold()) if colon else None
+        if make is None:
             raise UnknownName(self.kind, name, self._specs)
-        return self._specs[self._keys[key]]
+        return make(rest)
 
     def names(self) -> list[str]:
         """All names, sorted, without aliases."""
@@ -96,10 +124,14 @@ class Registry(Generic[Spec]):
         return iter([self._specs[n] for n in self.names()])
 
     def __contains__(self, name: object) -> bool:
+        """Whether a name is registered; what a prefix could make is not."""
+        return self._find(name) is not None
+
+    def _find(self, name: object) -> Spec | None:
         key = str(name).casefold()
         if key not in self._keys:
             self._load_entry_points()
-        return key in self._keys
+        return self._specs[self._keys[key]] if key in self._keys else None
 
     def _load_entry_points(self) -> None:
         group, self._group = self._group, None

@@ -122,20 +122,30 @@ _STATES = {
 
 
 def models(rows: list[dict[str, Any]]) -> str:
-    """The table of ``facekit models``."""
-    return table(
-        [
-            (
-                row["name"] + (" *" if row["default"] else ""),
-                row["task"],
-                ", ".join(_STATES.get(state, state) for state in row["state"]),
-                ("" if row["size_known"] or not row["size"] else "~") + _size(row["size"]),
-                row["dimension"],
-                _COMMERCIAL[row["commercial"]],
-            )
-            for row in rows
-        ],
-        ("model (* default)", "task", "weights", "size", "dimension", "commercial"),
+    """The tables of ``facekit models``, one a task."""
+    made = []
+    for task, heads in (
+        ("recognizer", ("numbers", "LFW %")),
+        ("detector", ("points",)),
+    ):
+        mine = [row for row in rows if row["task"] == task]
+        if mine:
+            head = (f"{task} (* default)", "weights", "size", *heads, "commercial")
+            made.append(table([_model(row) for row in mine], head))
+    return "\n\n".join(made) or "No such model."
+
+
+def _model(row: dict[str, Any]) -> tuple[Any, ...]:
+    estimate = "" if row["size_known"] or not row["size"] else "~"
+    special: tuple[Any, ...] = ({True: "5", False: "-", None: None}[row["landmarks"]],)
+    if row["task"] == "recognizer":
+        special = (row["dimension"], row["published_lfw"])
+    return (
+        row["name"] + (" *" if row["default"] else ""),
+        ", ".join(_STATES.get(state, state) for state in row["state"]),
+        estimate + _size(row["size"]),
+        *special,
+        _COMMERCIAL[row["commercial"]],
     )
 
 

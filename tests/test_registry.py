@@ -85,6 +85,44 @@ def test_a_name_like_no_other_names_them_all(registry, name):
         registry.get(name)
 
 
+# -- prefixes ------------------------------------------------------------------------------
+
+
+def test_a_prefix_makes_what_is_asked_for(registry):
+    registry.register_prefix("Far", lambda name: Thing(f"far:{name}"))
+    assert registry.get("far:Away").name == "far:Away"
+    assert registry.get("FAR:a:b").name == "far:a:b"
+    assert registry.names() == ["ArcFace", "Facenet", "zebra"]
+    assert "far:Away" not in registry
+    for name in ("far", "near:Away", ":Away"):
+        with pytest.raises(UnknownName, match="no thing named"):
+            registry.get(name)
+    with pytest.raises(UnknownName, match="far:Away"):
+        registry.unregister("far:Away")
+
+
+def test_who_makes_it_says_which_names_there_are(registry):
+    def make(name):
+        raise UnknownName("far thing", name, ["Away"])
+
+    registry.register_prefix("far", make)
+    with pytest.raises(UnknownName, match=r"no far thing named 'Awy'.*Did you mean Away"):
+        registry.get("far:Awy")
+
+
+def test_a_registered_name_goes_before_a_prefix(registry):
+    registry.register_prefix("far", lambda _: pytest.fail("made"))
+    registry.register(Thing("far:Away"))
+    assert registry.get("Far:away").name == "far:Away"
+
+
+@pytest.mark.parametrize("prefix", ["", "far:", "FAR"])
+def test_a_prefix_that_is_taken_or_no_name_is_refused(registry, prefix):
+    registry.register_prefix("far", Thing)
+    with pytest.raises(InvalidArgument, match="prefix of things"):
+        registry.register_prefix(prefix, Thing)
+
+
 # -- other packages ----------------------------------------------------------------------
 
 

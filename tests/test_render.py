@@ -152,13 +152,16 @@ def test_models_marks_the_default_and_words_the_states():
         "task": "recognizer",
         "state": ["in an installed package", "downloadable"],
         "size": 99_999,
+        "size_known": False,
         "dimension": 128,
+        "landmarks": None,
+        "published_lfw": 99.3,
         "commercial": None,
         "default": True,
     }
     (line,) = render.models([row]).splitlines()[1:]
     assert [cell.strip() for cell in line.split("  ") if cell] == [
-        *("Net *", "recognizer", "in a package, downloadable", "100 kB", "128", "not stated"),
+        *("Net *", "in a package, downloadable", "~100 kB", "128", "99.3", "not stated"),
     ]
 
 

@@ -27,7 +27,7 @@ zoo
 convert
 store
 runtime
-checks
+checks bridge
 detectors recognizers
 distance
 thresholds

@@ -23,6 +23,7 @@ class Converter(NamedTuple):
 
 CONVERTERS: dict[str, Converter] = {
     "arcface_resnet34": Converter("facekit.convert.arcface_resnet34", "convert", 1),
+    "caffe_ssd": Converter("facekit.convert.caffe_ssd", "convert", 1),
     "convfacenet": Converter("facekit.convert.convfacenet", "convert", 1),
     "deepface_net": Converter("facekit.convert.deepface_net", "convert", 1),
     "deepid": Converter("facekit.convert.deepid", "convert", 1),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,9 +35,10 @@ class WithPoints:
         One whose faces have no landmarks.
     """
 
+    OPTIONS: ClassVar[tuple[str, ...]] = ("points",)  # beside those of the detector itself
+
     def __init__(self, detector: Detector) -> None:
         self.spec = detector.spec
-        self.OPTIONS = (*detector.OPTIONS, "points")
         self._detector = detector
         self._onet = Network(_ONET)
 

@@ -8,7 +8,10 @@ from facekit.recognizers.base import Recognizer
 from facekit.zoo.specs import RecognizerSpec
 
 # kind of a spec -> module and class that runs it, imported when one is built
-KINDS = {"aligned": ("facekit.recognizers.aligned", "AlignedEmbedder")}
+KINDS = {
+    "aligned": ("facekit.recognizers.aligned", "AlignedEmbedder"),
+    "deepface": ("facekit.recognizers.deepface_bridge", "DeepFaceEmbedder"),
+}
 
 
 def build(spec: RecognizerSpec) -> Recognizer:

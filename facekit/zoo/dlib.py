@@ -1,7 +1,7 @@
-"""dlib's ResNet-29 (Davis King 2017), trained on about 3 million faces of 7,485 people."""
+"""dlib: the ResNet-29 (Davis King 2017), trained on 3 million faces of 7,485 people; detectors."""
 
-from facekit.zoo.registries import recognizers
-from facekit.zoo.specs import RecognizerSpec
+from facekit.zoo.registries import detectors, recognizers
+from facekit.zoo.specs import DetectorSpec, RecognizerSpec
 
 recognizers.register(
     RecognizerSpec(
@@ -29,5 +29,30 @@ recognizers.register(
         published_thresholds={"euclidean": 0.6},
         published_lfw=99.38,
         source="http://dlib.net/face_recognition.py.html",
+    )
+)
+detectors.register(
+    DetectorSpec(
+        name="dlib",
+        aliases=("dlib_hog",),
+        kind="dlib_hog",
+        landmarks=False,
+        options={"threshold": 0.65},
+        requires=("dlib",),
+        licence="BSL-1.0",
+        commercial=True,
+        source="http://dlib.net/face_detector.py.html",
+        note="Histograms of gradients; the model is in the package.",
+    )
+)
+detectors.register(
+    DetectorSpec(
+        name="dlib_mmod",
+        kind="dlib_mmod",
+        weights=("dlib-mmod",),
+        landmarks=False,
+        requires=("dlib",),
+        source="http://dlib.net/cnn_face_detector.py.html",
+        note="Half a second a small picture on a CPU.",
     )
 )

@@ -20,3 +20,14 @@ detectors.register(
         note="For faces near the camera; mouth corners are estimated.",
     )
 )
+detectors.register(
+    DetectorSpec(
+        name="mediapipe",
+        kind="mediapipe",
+        weights=("mediapipe-blazeface",),
+        landmarks=False,
+        requires=("mediapipe",),
+        source=_SOURCE,
+        note="The same network run by MediaPipe.",
+    )
+)

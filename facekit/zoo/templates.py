@@ -4,7 +4,9 @@ Right eye, left eye, nose, right and left mouth corner of the person; x, y in pi
 With them, the place of the box for faces without points (see ``RecognizerSpec``).
 """
 
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 # The 112x96 crop of SphereFace, from MTCNN's authors.
 SPHEREFACE_112X96 = (
@@ -24,7 +26,7 @@ ARCFACE_112 = (
 )
 
 # What the networks of the ArcFace school have in common.
-ARCFACE_INPUT = MappingProxyType(
+ARCFACE_INPUT: Mapping[str, Any] = MappingProxyType(
     {
         "input_size": (112, 112),
         "color": "rgb",

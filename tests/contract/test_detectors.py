@@ -103,6 +103,8 @@ def built(name, here):
     missing = [module for module in spec.requires if not extras.present(module)]
     if missing:
         pytest.skip(f"{name} needs the package {' and '.join(missing)}")
+    if spec.kind == "haar" and not hasattr(cv2, "CascadeClassifier"):
+        pytest.skip(f"{name} needs cv2.CascadeClassifier, which this OpenCV does not have")
     if name in _stand_ins:
         return detectors.build(spec, threshold=0.89)
     return detectors.build(spec)
@@ -196,7 +198,7 @@ def assert_same(faces, others, atol=1e-3):
 
 
 def test_detections_are_sound(detector, album):
-    if generated(detector):
+    if generated(detector) or detector.spec.requires:
         album = album[::2]
     found = detector.detect(album)
     assert len(found) == len(album)
@@ -242,8 +244,8 @@ def test_12_megapixels(detector, samples):
 
 
 def test_a_batch_equals_one_by_one(detector, album):
-    if generated(detector):
-        album = album[::3]  # many models, few kinds
+    if generated(detector) or detector.spec.requires:
+        album = album[::3]  # many models of few kinds; dlib is slow
     together = detector.detect(album)
     for picture, faces in zip(album, together, strict=True):
         assert_same(faces, detector.detect([picture])[0])
@@ -297,6 +299,8 @@ def test_shifting_the_picture_shifts_the_boxes(looking, samples, down, right):
     tolerance = 1e-4 if generated(looking) else SHIFT_TOLERANCE
     if looking.spec.name in ("blazeface", "mediapipe"):
         tolerance = 0.12  # five pixels of the canvas are one of its input
+    if "dlib" in looking.spec.requires:
+        tolerance = 0.2  # its windows lie on a grid of 8 pixels of a reduced picture
     limit = tolerance * (before.box[2] - before.box[0])
     shift = np.array([right, down])
     np.testing.assert_allclose(after.box, before.box + np.tile(shift, 2), atol=limit, rtol=0)
@@ -372,6 +376,8 @@ def test_missing_weights_are_named(name, samples, assert_says_what_is_missing, m
     spec = zoo.detectors.get(name)
     if not all(map(extras.present, spec.requires)):
         pytest.skip(f"{name} needs the package {' and '.join(spec.requires)}")
+    if spec.kind == "haar" and not hasattr(cv2, "CascadeClassifier"):
+        pytest.skip(f"{name} needs cv2.CascadeClassifier, which this OpenCV does not have")
     detector = detectors.build(spec)
     pictures = list(samples.values())
     assert_says_what_is_missing(detector.spec, lambda: detector.detect(pictures))

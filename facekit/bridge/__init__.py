@@ -1,0 +1,1 @@
+"""Bridges: models that other packages run, behind facekit's contracts."""
