@@ -25,6 +25,7 @@ Picture = str  # a path, address or base64, whatever it looks like
 Command = Callable[..., Any]
 Commands = Mapping[str, Any]  # name -> command, or a group of them
 
+_GROUPS = {"weights": "Manage weight files", "benchmark": "Measure models"}
 _HELP = ("-h", "--help", "-help")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _ABSENT = "True"  # what Fire gives for an option without a value
@@ -170,7 +171,7 @@ def _group_help(name: str, commands: Commands) -> str:
     lines = [f"Usage: {name} COMMAND [ARGUMENTS]", ""]
     for key, command in commands.items():
         if isinstance(command, Mapping):
-            about = f"Manage weight files: {', '.join(command)}."
+            about = f"{_GROUPS[key]}: {', '.join(command)}."
         else:
             about = docstrings.parse(inspect.getdoc(command)).summary
         lines.append(f"  {key:<15}{about}")

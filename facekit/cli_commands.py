@@ -212,6 +212,34 @@ def models(
 
 
 @typed
+def benchmark_detectors(
+    *,
+    wider: str | None = None,
+    lfw: str | None = None,
+    detectors: str | None = None,
+    limit: int | None = None,
+    pretty: bool | None = None,
+):
+    """Measure detectors: recall and precision, their landmarks, milliseconds a picture.
+
+    Args:
+        wider: Folder with images/ and labels.csv, such as WIDER FACE's validation set.
+        lfw: Folder with images/NAME/NAME_0001.jpg, for the landmarks.
+        detectors: Names, with commas between them; all that can be used here by default.
+        limit: Only so many pictures of each folder.
+        pretty: A table for people instead of JSON; chosen by itself on a terminal.
+    """
+
+    def make():
+        from facekit.benchmark import detectors as measure
+
+        names = [name.strip() for name in detectors.split(",")] if detectors else None
+        return list(measure(wider, lfw, names=names, limit=limit, progress=_progress()))
+
+    return Job(make, _render("detector_figures"), pretty)
+
+
+@typed
 def version(*, pretty: bool | None = None):
     """Print the versions of facekit and of what it runs on.
 
@@ -325,6 +353,7 @@ COMMANDS: dict[str, Any] = {
         "path": weights_path,
         "clean": weights_clean,
     },
+    "benchmark": {"detectors": benchmark_detectors},
     "version": version,
 }
 
@@ -372,6 +401,13 @@ def _counted(items: Iterator[dict]) -> Iterator[dict]:
     from tqdm import tqdm
 
     return iter(tqdm(items, unit=" pictures", file=sys.stderr, leave=False))
+
+
+def _progress() -> Callable[[str], None] | None:
+    """What a long run is at, on stderr if that is a terminal."""
+    if not sys.stderr.isatty():
+        return None
+    return lambda line: print(f"facekit: {line.rstrip(': ')}", file=sys.stderr)
 
 
 def _weight_keys(names: Sequence[str]) -> list[str]:

@@ -410,6 +410,7 @@ class FaceKit:
         """
         start = time.perf_counter()
         distance.check(distance_metric)
+        self._have_weights(embedding=True)
         fitted = self.threshold(distance_metric, far)
         if threshold is None and fitted.value is None:
             raise InvalidArgument(
@@ -450,8 +451,6 @@ class FaceKit:
         return [made[key] for key in keys]
 
     def _each(self, sources: Sequence[Any]) -> Iterator[Result]:
-        if sources:
-            self._have_weights(embedding=True)
         return in_chunks(self._embeddings, sources, self.batch_size, self.threads)
 
     def _given(self, side: Any, vector: np.ndarray) -> Result:

@@ -149,6 +149,27 @@ def _model(row: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
+def detector_figures(rows: list[dict[str, Any]]) -> str:
+    """The table of ``facekit benchmark detectors``; columns that nobody measured are left out."""
+    percents = ("recall", "recall_large", "precision", "ap")
+    columns = [*percents, "missed", "points_error", "ms_320", "ms_640", "ms_1280"]
+    columns = [name for name in columns if any(row.get(name) is not None for row in rows)]
+    lines = []
+    for row in rows:
+        cells: list[Any] = [row["name"]]
+        for name in columns:
+            value = row.get(name)
+            if value is None or value == float("inf"):
+                cells.append(None)
+            else:
+                cells.append(f"{100 * value:.1f}" if name in percents else value)
+            if name == "points_error" and cells[-1] is not None:
+                cells[-1] = f"{value:.3f}"
+        lines.append(cells)
+    errors = [f"{row['name']}: {row['error']}" for row in rows if row["error"]]
+    return "\n".join([table(lines, ("detector", *columns)), *errors])
+
+
 def weights(rows: list[dict[str, Any]]) -> str:
     """The table of ``facekit weights list``."""
     return table(

@@ -35,7 +35,7 @@ parallel
 pipeline
 verbs
 catalog extend face_files render compat
-model_cards
+model_cards benchmark
 cli_arguments
 cli_commands
 cli

@@ -105,6 +105,8 @@ def built(name, here):
         pytest.skip(f"{name} needs the package {' and '.join(missing)}")
     if spec.kind == "haar" and not hasattr(cv2, "CascadeClassifier"):
         pytest.skip(f"{name} needs cv2.CascadeClassifier, which this OpenCV does not have")
+    if spec.kind == "dlib_mmod":
+        return detectors.build(spec, max_side=256)  # it takes half a second a small picture
     if name in _stand_ins:
         return detectors.build(spec, threshold=0.89)
     return detectors.build(spec)
@@ -300,7 +302,7 @@ def test_shifting_the_picture_shifts_the_boxes(looking, samples, down, right):
     if looking.spec.name in ("blazeface", "mediapipe"):
         tolerance = 0.12  # five pixels of the canvas are one of its input
     if "dlib" in looking.spec.requires:
-        tolerance = 0.2  # its windows lie on a grid of 8 pixels of a reduced picture
+        tolerance = 0.35  # its windows lie on a grid of 8 pixels of a reduced picture
     limit = tolerance * (before.box[2] - before.box[0])
     shift = np.array([right, down])
     np.testing.assert_allclose(after.box, before.box + np.tile(shift, 2), atol=limit, rtol=0)
