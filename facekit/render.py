@@ -112,6 +112,7 @@ def _size(size: int | None) -> str:
 
 
 _COMMERCIAL = {True: "yes", False: "no", None: "not stated"}
+_PACKAGE = "needs the package "
 # Shorter words, so that the tables fit on 80 to 100 columns.
 _STATES = {
     "in an installed package": "in a package",
@@ -142,11 +143,19 @@ def _model(row: dict[str, Any]) -> tuple[Any, ...]:
         special = (row["dimension"], row["published_lfw"])
     return (
         row["name"] + (" *" if row["default"] else ""),
-        ", ".join(_STATES.get(state, state) for state in row["state"]),
+        _state(row["state"]),
         estimate + _size(row["size"]),
         *special,
         _COMMERCIAL[row["commercial"]],
     )
+
+
+def _state(states: list[str]) -> str:
+    """A package that is missing is what to get first."""
+    packages = [s.removeprefix(_PACKAGE) for s in states if s.startswith(_PACKAGE)]
+    if packages:
+        return f"needs {', '.join(packages)}"
+    return ", ".join(_STATES.get(state, state) for state in states)
 
 
 def detector_figures(rows: list[dict[str, Any]]) -> str:

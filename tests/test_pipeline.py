@@ -111,7 +111,7 @@ def close(got, wanted, tolerance=1e-5):
         ({"model_name": "dlb"}, UnknownName, "no recognizer named 'dlb'. Did you mean Dlib?"),
         ({"model_name": None}, UnknownName, "no recognizer named 'None'"),
         ({"detector_backend": "mtcn"}, UnknownName, "Did you mean mtcnn?"),
-        ({"detector_backend": "Dlib"}, UnknownName, "no detector named 'Dlib'"),
+        ({"detector_backend": "Facenet"}, UnknownName, "no detector named 'Facenet'"),
         ({"normalization": "facenet"}, UnknownName, "Did you mean Facenet"),
         ({"faces": "biggest"}, UnknownName, "Did you mean largest?"),
         ({"faces": "closest"}, UnknownName, "no rule for faces named 'closest'"),

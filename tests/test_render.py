@@ -165,6 +165,10 @@ def test_models_marks_the_default_and_words_the_states():
     ]
 
 
+def test_a_missing_package_is_what_to_get_first():
+    assert render._state(["downloadable", "needs the package mediapipe"]) == "needs mediapipe"
+
+
 @pytest.mark.parametrize(
     ("size", "text"), [(None, "-"), (0, "-"), (28_000, "28 kB"), (22_466_066, "22.5 MB")]
 )

@@ -61,7 +61,7 @@ def test_average_precision_is_that_of_scikit_learns_definition_with_falling_prec
 
 def test_points_error_is_a_median_in_distances_of_the_eyes():
     reference = np.array([[0, 0], [10, 0], [5, 5], [2, 9], [8, 9]], float)
-    near, far = reference + (0, 1), reference + (3, 4)
+    near, far = reference + np.array([0, 1]), reference + np.array([3, 4])
     assert measures.points_error([near, far, near], [reference] * 3) == pytest.approx(0.1)
     assert measures.points_error([None, None, near], [reference] * 3) == np.inf
 
