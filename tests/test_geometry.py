@@ -255,3 +255,36 @@ def test_suppression_of_nothing():
     kept = geometry.nms(np.empty((0, 4)), np.empty(0), 0.5)
     assert kept.shape == (0,)
     assert kept.dtype.kind == "i"
+
+
+def test_affine_is_the_least_squares_fit():
+    random = np.random.default_rng(4)
+    template = random.uniform(0, 100, (5, 2))
+    points = random.uniform(0, 300, (3, 5, 2))
+    for made, row in zip(geometry.affine(points, template), points, strict=True):
+        error = ((row @ made[:, :2].T + made[:, 2] - template) ** 2).sum()
+        for change in np.eye(6).reshape(6, 2, 3) * 1e-3:
+            for sign in (-1, 1):
+                other = made + sign * change
+                worse = ((row @ other[:, :2].T + other[:, 2] - template) ** 2).sum()
+                assert worse >= error
+    exact = template * (2, 3) + (5, 7)
+    got = geometry.affine(exact[None], template)[0]
+    np.testing.assert_allclose(got, [[0.5, 0, -2.5], [0, 1 / 3, -7 / 3]], atol=1e-9)
+
+
+def test_affine_of_points_on_a_line_is_the_similarity():
+    template = np.array([[0, 0], [10, 0], [5, 5], [2, 9], [8, 9]], float)
+    line = np.stack([np.arange(5.0), 2 * np.arange(5.0)], axis=1)[None]
+    np.testing.assert_array_equal(
+        geometry.affine(line, template), geometry.similarity(line, template)
+    )
+
+
+@pytest.mark.parametrize("degrees", [0, 30, -90, 179])
+def test_level_makes_the_eyes_level(degrees):
+    angle = np.radians(degrees)
+    eyes = np.array([[50, 60], [50 + 40 * np.cos(angle), 60 + 40 * np.sin(angle)]])
+    turned = eyes @ geometry.level(eyes).T
+    np.testing.assert_allclose(turned[1] - turned[0], [40, 0], atol=1e-9)
+    np.testing.assert_array_equal(geometry.level(np.zeros((5, 2))), np.eye(2))
