@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_FEW = 12  # names that one sentence may list
+
 
 class FaceKitError(Exception):
     """Base of all facekit errors.
@@ -68,11 +70,14 @@ class UnknownName(FaceKitError, ValueError):
         names = sorted(known)
         folded = {n.lower(): n for n in names}
         near = difflib.get_close_matches(str(name).lower(), folded, n=3, cutoff=0.5)
-        remedy = (
-            f"Did you mean {' or '.join(folded[n] for n in near)}?"
-            if near
-            else f"Known: {', '.join(names)}."
-        )
+        if near:
+            remedy = f"Did you mean {' or '.join(folded[n] for n in near)}?"
+        elif len(names) <= _FEW:
+            remedy = f"Known: {', '.join(names)}."
+        else:
+            remedy = (
+                f"{len(names)} are known; `facekit models` and `facekit weights list` show them."
+            )
         super().__init__(f"There is no {kind} named {str(name)!r}.", remedy)
         self.kind = kind
         self.name = name

@@ -115,3 +115,13 @@ def test_every_public_name_resolves():
     assert set(facekit.__all__) <= set(dir(facekit))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = facekit.nothing
+
+
+def test_listing_loads_no_model_library():
+    libraries = (*HEAVY[:-1], "dlib", "mediapipe", "mtcnn", "deepface", "h5py", "tensorflow")
+    script = (
+        "import sys; from facekit.catalog import rows; rows();"
+        f"print(*(name for name in {libraries!r} if name in sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []

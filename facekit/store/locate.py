@@ -175,7 +175,7 @@ def unavailable(
         )
         ways.append(
             f"`facekit weights pull {entry.key}` downloads it; by hand, put "
-            f"{' or '.join(entry.urls)}{unpacked} at {target}."
+            f"{' or '.join(map(_place_of, entry.urls))}{unpacked} at {target}."
         )
     else:
         origin = f" It is of {entry.source}." if entry.source else ""
@@ -186,6 +186,11 @@ def unavailable(
     if entry.alternatives:
         ways.append(f"{' or '.join(form.file for form in entry.alternatives)} will do as well.")
     return kind(cause or f"{describe(entry)} is not on this machine.", " ".join(ways))
+
+
+def _place_of(url: str) -> str:
+    address, _, member = url.partition("#")
+    return f"the member {member} of {address}" if member else address
 
 
 def describe(entry: WeightFile) -> str:
