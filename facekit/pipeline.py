@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from facekit.errors import (
     UnknownName,
     WeightsUnavailable,
 )
+from facekit.fingerprint import fingerprint
 from facekit.parallel import in_chunks
 from facekit.recognizers import normalization as norm
 from facekit.runtime import cpu_count
@@ -141,6 +139,7 @@ class FaceKit:
         self.flip = self.recognizer.spec.flip if flip is None else flip
         self.threads = threads or cpu_count()
         self.batch_size = batch_size
+        self._at_hand: set[str] = set()  # weights whose files were found or fetched
 
     @property
     def model_name(self) -> str:
@@ -160,37 +159,15 @@ class FaceKit:
         choices made here; two objects with the same fingerprint give the same
         vectors.
         """
-        from facekit.store import identity
-
-        def hashes(keys: Iterable[str]) -> list[str]:
-            return [identity(key) for key in keys]
-
-        spec = self.recognizer.spec
-        # What a vector does not depend on; `flip` is only the default of the choice below.
-        prose = ("published_thresholds", "published_lfw", "aliases", "source", "note", "flip")
-        # A field that a later version adds leaves the identity as it was, at its default.
-        network = {
-            f.name: getattr(spec, f.name)
-            for f in fields(spec)
-            if f.name not in prose and getattr(spec, f.name) != f.default
-        }
         expand = float(self.expand_percentage)
-        parts = {
-            "recognizer": network,
-            "recognizer_weights": hashes(spec.weights),
-            "detector": self.detector_backend,
-            "detector_weights": hashes(self.detector.spec.weights),
-            "detector_settings": self.detector.settings,
+        choices = {
             "align": bool(self.align),
             # 10 and 10.0 are the same choice.
             "expand_percentage": int(expand) if expand.is_integer() else expand,
             "normalization": self.normalization,
             "flip": bool(self.flip),
         }
-        if settings := getattr(self.recognizer, "settings", None):
-            parts["recognizer_settings"] = settings  # of a model that another package runs
-        text = json.dumps(parts, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return fingerprint(self.recognizer, self.detector, choices)
 
     # -- batches -----------------------------------------------------------------
 
@@ -242,15 +219,17 @@ class FaceKit:
         """Fetch what is missing before workers start: once, and with one error for all of it."""
         from facekit.store import ensure
 
-        keys = [*self.detector.spec.weights, *(self.recognizer.spec.weights if embedding else ())]
+        needed = [*self.detector.spec.weights, *(self.recognizer.spec.weights if embedding else ())]
         missing = []
-        for key in keys:
+        for key in needed:
+            if key in self._at_hand:
+                continue
             try:
                 ensure(key)
+                self._at_hand.add(key)
             except WeightsUnavailable as error:
                 missing.append(error)
-        if len(missing) > 1:
-            # Several files of one model differ in their names and addresses only.
+        if missing[1:]:
             raise WeightsUnavailable(" ".join(map(str, missing)))
         if missing:
             raise missing[0]

@@ -30,7 +30,7 @@ runtime
 checks bridge
 detectors recognizers
 distance
-thresholds
+thresholds fingerprint
 parallel
 pipeline
 verbs

@@ -38,7 +38,7 @@ class WithPoints:
     OPTIONS: ClassVar[tuple[str, ...]] = ("points",)  # beside those of the detector itself
 
     def __init__(self, detector: Detector) -> None:
-        self.spec = detector.spec
+        self.spec = replace(detector.spec, weights=(*detector.spec.weights, _ONET))
         self._detector = detector
         self._onet = Network(_ONET)
 
