@@ -25,6 +25,12 @@ def check_number(name: str, value: Any, least: float) -> None:
         raise InvalidArgument(f"{name} is {value!r}.", f"It must be a number, at least {least}.")
 
 
+def check_fraction(name: str, value: Any) -> None:
+    """Raise InvalidArgument unless it is a number between 0 and 1."""
+    if not 0 <= value <= 1:
+        raise InvalidArgument(f"{name} is {value}.", "It must lie between 0 and 1.")
+
+
 def check_count(name: str, value: Any) -> None:
     """Raise InvalidArgument unless it is a whole number of at least 1."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:

@@ -234,7 +234,7 @@ def benchmark_detectors(
         from facekit.benchmark import detectors as measure
 
         names = [name.strip() for name in detectors.split(",")] if detectors else None
-        return list(measure(wider, lfw, names=names, limit=limit, progress=_progress()))
+        return measure(wider, lfw, names=names, limit=limit, progress=_progress())
 
     return Job(make, _render("detector_figures"), pretty)
 
@@ -407,7 +407,7 @@ def _progress() -> Callable[[str], None] | None:
     """What a long run is at, on stderr if that is a terminal."""
     if not sys.stderr.isatty():
         return None
-    return lambda line: print(f"facekit: {line.rstrip(': ')}", file=sys.stderr)
+    return lambda line: print(f"facekit: {line}", file=sys.stderr)
 
 
 def _weight_keys(names: Sequence[str]) -> list[str]:

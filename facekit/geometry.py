@@ -170,6 +170,12 @@ def _reduced(
     return image, np.column_stack([linear, shift])
 
 
+def reduced_size(height: int, width: int, max_side: int) -> tuple[int, int]:
+    """Height and width of a picture after reducing it so that no side exceeds ``max_side``."""
+    zoom = min(1.0, max_side / max(height, width))
+    return max(1, round(height * zoom)), max(1, round(width * zoom))
+
+
 def letterbox(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize to fit into ``size`` (height, width), centred on black."""
     height, width = image.shape[:2]

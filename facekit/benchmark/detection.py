@@ -37,7 +37,7 @@ def detectors(
     names: Sequence[str] | None = None,
     limit: int | None = None,
     progress: Progress | None = None,
-) -> Iterator[dict[str, Any]]:
+) -> list[dict[str, Any]]:
     """Measure detectors, one row each.
 
     Parameters
@@ -52,11 +52,11 @@ def detectors(
     limit : int, optional
         Use only so many pictures of each.
     progress : callable, optional
-        Called with a line of text now and then.
+        Called with each detector's name before it is measured.
 
-    Yields
-    ------
-    dict
+    Returns
+    -------
+    list of dict
         name; faces, recall, precision (at the detector's own threshold), recall_large
         (faces of at least 32 pixels), ap (average precision), all at an overlap of 0.5;
         missed (LFW pictures without a face), points_error (median distance to the median
@@ -80,7 +80,7 @@ def detectors(
     rows: list[dict[str, Any]] = []
     points: dict[str, list[np.ndarray | None]] = {}
     for spec in chosen:
-        say(f"{spec.name}: ")
+        say(spec.name)
         row: dict[str, Any] = {"name": spec.name, "error": None}
         try:
             row |= _on_wider(spec, labelled)
@@ -92,8 +92,7 @@ def detectors(
             row["error"] = str(error)
         rows.append(row)
     errors = _points_errors(points) if portraits else {}
-    for row in rows:
-        yield {**row, "points_error": errors.get(row["name"])}
+    return [{**row, "points_error": errors.get(row["name"])} for row in rows]
 
 
 def _available() -> list[str]:

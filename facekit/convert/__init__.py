@@ -33,7 +33,7 @@ CONVERTERS: dict[str, Converter] = {
     "facenet512": Converter("facekit.convert.inception_resnet", "convert_facenet512", 1),
     "facenet_pytorch": Converter("facekit.convert.inception_resnet", "convert_facenet_pytorch", 1),
     "ghostfacenet": Converter("facekit.convert.ghostfacenet", "convert", 1),
-    "mobilefacenet": Converter("facekit.convert.mobilefacenet", "convert", 1),
+    "mobilefacenet": Converter("facekit.convert.mobilefacenet", "convert", 2),
     "mtcnn_onet": Converter("facekit.convert.mtcnn", "convert_onet", 1),
     "mtcnn_pnet": Converter("facekit.convert.mtcnn", "convert_pnet", 1),
     "mtcnn_rnet": Converter("facekit.convert.mtcnn", "convert_rnet", 1),

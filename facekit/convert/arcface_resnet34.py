@@ -23,7 +23,7 @@ _EPSILON = 2e-5  # of every normalization, as deepface builds the network
 def convert(path: Path) -> onnx.ModelProto:
     """Read ``arcface_weights.h5`` and return the network.
 
-    The graph takes ``float32 (N, 3, 112, 112)`` as deepface feeds it and gives
+    The graph takes ``float32 (N, 3, 112, 112)`` as the spec says and gives
     ``float32 (N, 512)``.
 
     Raises

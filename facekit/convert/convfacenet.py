@@ -73,9 +73,7 @@ def convert(path: Path) -> onnx.ModelProto:
 
 def _state(path: Path) -> dict[str, np.ndarray]:
     """The descriptor's tensors by name."""
-    state = torch_checkpoint.load(path)
-    if not isinstance(state, dict) or not all(isinstance(v, np.ndarray) for v in state.values()):
-        raise ValueError("the checkpoint holds no dictionary of tensors")
+    state = torch_checkpoint.state_dict(path)
     prefix = "descriptor."
     inner = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     return inner or state

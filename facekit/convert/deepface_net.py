@@ -38,7 +38,7 @@ def _local(graph: Graph, layers: Layers, x: str, size: int, kernel: int, stride:
 def convert(path: Path) -> onnx.ModelProto:
     """Read ``VGGFace2_DeepFace_weights_val-0.9034.h5`` (unzipped) and return the network.
 
-    The graph takes ``float32 (N, 3, 152, 152)`` as deepface feeds it and gives
+    The graph takes ``float32 (N, 3, 152, 152)`` as the spec says and gives
     ``float32 (N, 4096)``: F7 after its ReLU.
 
     Raises

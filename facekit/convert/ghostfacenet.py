@@ -57,7 +57,7 @@ def _same(kernel: int, stride: int) -> list[int]:
 def convert(path: Path) -> onnx.ModelProto:
     """Read ``GhostFaceNet_W1.3_S1_ArcFace.h5`` and return the network.
 
-    The graph takes ``float32 (N, 3, 112, 112)`` as deepface feeds it and gives
+    The graph takes ``float32 (N, 3, 112, 112)`` as the spec says and gives
     ``float32 (N, 512)``.
 
     Raises

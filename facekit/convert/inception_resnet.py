@@ -194,7 +194,7 @@ def _convert_keras(path: Path, outputs: int) -> onnx.ModelProto:
 def convert_facenet(path: Path) -> onnx.ModelProto:
     """Read deepface's ``facenet_weights.h5`` and return the network.
 
-    The graph takes ``float32 (N, 3, 160, 160)`` as deepface feeds it and gives
+    The graph takes ``float32 (N, 3, 160, 160)`` as the spec says and gives
     ``float32 (N, 128)``, not scaled.
 
     Raises

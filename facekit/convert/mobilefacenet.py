@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from facekit.convert import torch_checkpoint
@@ -17,31 +16,17 @@ from facekit.convert.graph import Graph
 
 # expansion, channels, repetitions, stride of the first
 _BOTTLENECKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
-_EPSILON = 1e-5  # torch.nn.BatchNorm2d's default
 
 
 def convert(path: Path) -> onnx.ModelProto:
     """``float32 (N, 3, 112, 96)`` RGB, ``(x - 127.5) / 128`` -> ``embedding (N, 128)``."""
-    state = torch_checkpoint.load(path)
-    if isinstance(state, dict):
-        state = state.get("net_state_dict", state)
-    if not isinstance(state, dict) or not all(isinstance(v, np.ndarray) for v in state.values()):
-        raise ValueError("the checkpoint holds no dictionary of tensors")
+    state = torch_checkpoint.state_dict(path, "net_state_dict")
     graph = Graph("mobilefacenet")
 
     def conv(x: str, weights: str, norm: str, prelu: str | None, stride=1, pad=0, groups=1) -> str:
-        kernel = state[f"{weights}.weight"].astype(np.float64)
-        scale = state[f"{norm}.weight"] / np.sqrt(state[f"{norm}.running_var"] + _EPSILON)
-        x = graph.node(
-            "Conv",
-            x,
-            graph.weight(kernel * scale[:, None, None, None]),
-            graph.weight(state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale),
-            kernel_shape=list(kernel.shape[2:]),
-            strides=[stride, stride],
-            pads=[pad] * 4,
-            group=groups,
-        )
+        after = torch_checkpoint.norm(state, norm)
+        kernel = state[f"{weights}.weight"]
+        x = graph.conv(x, kernel, norm=after, stride=stride, pads=pad, group=groups)
         if prelu is None:
             return x
         return graph.prelu(x, state[f"{prelu}.weight"])

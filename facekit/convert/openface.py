@@ -44,7 +44,7 @@ _MODULES = (
 def convert(path: Path) -> onnx.ModelProto:
     """Read ``openface_weights.h5`` and return the network.
 
-    The graph takes ``float32 (N, 3, 96, 96)`` as deepface feeds it and gives
+    The graph takes ``float32 (N, 3, 96, 96)`` as the spec says and gives
     ``float32 (N, 128)`` of length 1, as the network was trained.
 
     Raises

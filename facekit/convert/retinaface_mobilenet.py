@@ -14,13 +14,12 @@ import numpy as np
 import onnx
 
 from facekit.convert import torch_checkpoint
-from facekit.convert.graph import Graph, batch_norm
+from facekit.convert.graph import Graph
 
 # Stride of each depthwise separable block, stage by stage; a plain convolution comes first.
 _STAGES = ((1, (1, 2, 1, 2, 1)), (2, (2, 1, 1, 1, 1, 1)), (3, (2, 1)))
 _LEVELS = (1, 2, 3)  # strides 8, 16, 32
 _SLOPE = 0.1  # of every leaky ReLU, in networks whose pyramid has at most 64 channels
-_EPSILON = 1e-5  # torch.nn.BatchNorm2d's default
 
 
 def convert(path: Path) -> onnx.ModelProto:
@@ -36,9 +35,7 @@ def convert(path: Path) -> onnx.ModelProto:
 
     def conv(x: str, name: str, norm: str, stride: int = 1, group: int = 1) -> str:
         kernel = state[f"{name}.weight"]
-        parts = ("running_mean", "running_var", "weight", "bias")
-        mean, variance, gamma, beta = (state[f"{norm}.{part}"] for part in parts)
-        after = batch_norm(mean, variance, _EPSILON, gamma, beta)
+        after = torch_checkpoint.norm(state, norm)
         pads = kernel.shape[2] // 2
         return graph.conv(x, kernel, norm=after, stride=stride, pads=pads, group=group)
 
@@ -102,9 +99,5 @@ def convert(path: Path) -> onnx.ModelProto:
 
 def _state(path: Path) -> dict[str, np.ndarray]:
     """The tensors by name, without the prefix that ``torch.nn.DataParallel`` writes."""
-    state = torch_checkpoint.load(path)
-    if isinstance(state, dict):
-        state = state.get("state_dict", state)
-    if not isinstance(state, dict) or not all(isinstance(v, np.ndarray) for v in state.values()):
-        raise ValueError("the checkpoint holds no dictionary of tensors")
+    state = torch_checkpoint.state_dict(path, "state_dict")
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}

@@ -18,6 +18,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from facekit.convert.graph import Affine, batch_norm
+
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _STORAGE_TYPES = {
     "DoubleStorage": np.dtype("<f8"),
@@ -150,6 +152,36 @@ def _load_legacy(stream: IO[bytes]) -> Any:
             raise ValueError("the checkpoint is truncated")
         made.values = np.frombuffer(data, made.dtype)
     return _arrays(content)
+
+
+def state_dict(path: Path, *wrappers: str) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint by name.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    *wrappers : str
+        Keys under which such checkpoints may keep the state dict.
+
+    Raises
+    ------
+    ValueError
+        As ``load``, or when the checkpoint is no dictionary of tensors.
+    """
+    state = load(path)
+    for key in wrappers:
+        if isinstance(state, dict):
+            state = state.get(key, state)
+    if not isinstance(state, dict) or not all(isinstance(v, np.ndarray) for v in state.values()):
+        raise ValueError("the checkpoint holds no dictionary of tensors")
+    return state
+
+
+def norm(state: dict[str, np.ndarray], name: str, epsilon: float = 1e-5) -> Affine:
+    """A batch normalization of a state dict; epsilon is ``torch.nn.BatchNorm2d``'s default."""
+    parts = ("running_mean", "running_var", "weight", "bias")
+    mean, variance, gamma, beta = (state[f"{name}.{part}"] for part in parts)
+    return batch_norm(mean, variance, epsilon, gamma, beta)
 
 
 def load(path: Path) -> Any:

@@ -1,9 +1,8 @@
 """VGG-Face (Parkhi et al. 2015, VGG-16) from deepface's Keras weights -> ONNX.
 
 The descriptor is deepface's: the 4096 numbers of fc7 after its ReLU (the output
-five layers before the end of the classifier), scaled to length 1. deepface does
-the scaling outside the network, in ``VggFaceClient.forward``; here it is part of
-the graph, because its distances and thresholds belong to the scaled vector.
+five layers before the end of the classifier). Neither it nor the release's ONNX form
+scales it to length 1; the spec's ``unit`` does that for both.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ _SIZE = 7  # of the map behind the stages: 224 / 2**5
 def convert(path: Path) -> onnx.ModelProto:
     """Read ``vgg_face_weights.h5`` and return the network.
 
-    The graph takes ``float32 (N, 3, 224, 224)`` as deepface feeds it (BGR, scaled as its
-    ``normalization`` says) and gives ``float32 (N, 4096)`` of length 1.
+    The graph takes ``float32 (N, 3, 224, 224)`` as the spec says and gives
+    ``float32 (N, 4096)``, not scaled.
 
     Raises
     ------
@@ -47,5 +46,5 @@ def convert(path: Path) -> onnx.ModelProto:
             matrix = kernel.transpose(1, 2, 3, 0).reshape(-1, 4096)
             x, width = graph.node("Relu", graph.dense(x, matrix, bias)), 4096
         layers.finish(spare=1)  # the classifier of 2622 people
-    graph.output(graph.node("LpNormalization", x, axis=1, p=2), "embedding", ["N", 4096])
+    graph.output(x, "embedding", ["N", 4096])
     return graph.model()

@@ -38,6 +38,16 @@ class Detector(Protocol):
         ...
 
 
+class Optioned:
+    """A detector whose settings are its options, kept under their own names."""
+
+    OPTIONS: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.OPTIONS}
+
+
 def make_detections(
     boxes: np.ndarray,
     scores: np.ndarray,

@@ -17,8 +17,9 @@ import cv2
 import numpy as np
 
 from facekit import extras
-from facekit.detectors.base import make_detections
+from facekit.detectors.base import Optioned, make_detections
 from facekit.errors import InvalidArgument
+from facekit.geometry import reduced_size
 from facekit.types import Detection
 from facekit.zoo.specs import DetectorSpec
 
@@ -31,7 +32,7 @@ _PIXELS_PER_RUN = 1_000_000
 _Scored = tuple[Sequence[Any], Sequence[float]]
 
 
-class DlibHog:
+class DlibHog(Optioned):
     """A sliding window over histograms of gradients, for upright faces seen from the front.
 
     Parameters
@@ -62,10 +63,6 @@ class DlibHog:
         # thread takes one for itself, and gives it back, because making one takes half a second.
         self._idle: list[Any] = []
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.OPTIONS}
-
     def detect(self, images: Sequence[np.ndarray], threads: int = 1) -> list[list[Detection]]:
         """Faces of each picture, highest score first."""
         if threads == 1 or len(images) < 2:
@@ -88,7 +85,7 @@ class DlibHog:
         return _detections((boxes, scores), small, image, self.threshold)
 
 
-class DlibMmod:
+class DlibMmod(Optioned):
     """dlib's convolutional detector (King 2015, max-margin), for faces seen from anywhere.
 
     It finds faces from about 80 pixels on. Without CUDA a picture of 800 by 600 pixels
@@ -123,10 +120,6 @@ class DlibMmod:
         # One run at a time: the object holds its tensors, hundreds of megabytes.
         self._lock = threading.Lock()
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.OPTIONS}
-
     def detect(
         self,
         images: Sequence[np.ndarray],
@@ -147,7 +140,7 @@ class DlibMmod:
         for i, image in enumerate(images):
             same_size[image.shape[:2]].append(i)
         for (height, width), members in same_size.items():
-            small = _reduced_size(height, width, self.max_side)
+            small = reduced_size(height, width, self.max_side)
             at_once = max(1, _PIXELS_PER_RUN // (small[0] * small[1] * 4**self.upsample))
             for start in range(0, len(members), at_once):
                 yield members[start : start + at_once]
@@ -171,14 +164,9 @@ def _check(upsample: int, max_side: int) -> None:
         raise InvalidArgument(f"max_side is {max_side}.", f"Use {_SMALLEST_INPUT} or more pixels.")
 
 
-def _reduced_size(height: int, width: int, max_side: int) -> tuple[int, int]:
-    zoom = min(1.0, max_side / max(height, width))
-    return max(1, round(height * zoom)), max(1, round(width * zoom))
-
-
 def _rgb(image: np.ndarray, max_side: int) -> np.ndarray:
     """The picture as dlib wants it: contiguous, RGB, no side longer than ``max_side``."""
-    height, width = _reduced_size(image.shape[0], image.shape[1], max_side)
+    height, width = reduced_size(image.shape[0], image.shape[1], max_side)
     if (height, width) != image.shape[:2]:
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(image[..., ::-1])

@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
-from facekit.detectors.base import make_detections
+from facekit import geometry
+from facekit.checks import check_fraction
+from facekit.detectors.base import Optioned, make_detections
 from facekit.errors import InvalidArgument, MissingDependency, WeightsCorrupt
 from facekit.types import Detection
 from facekit.zoo.specs import DetectorSpec
@@ -19,7 +21,7 @@ _GAIN, _OFFSET = 0.84, 2.5
 _SMALLEST_SIDE = 24  # of the cascade's window
 
 
-class Haar:
+class Haar(Optioned):
     """A cascade over grey pictures, for upright faces seen from the front.
 
     Parameters
@@ -47,8 +49,7 @@ class Haar:
         min_neighbors: int = 5,
         max_side: int = 1600,
     ) -> None:
-        if not 0 <= threshold <= 1:
-            raise InvalidArgument(f"threshold is {threshold}.", "It must lie between 0 and 1.")
+        check_fraction("threshold", threshold)
         if not 1.01 <= scale_factor <= 4:
             raise InvalidArgument(f"scale_factor is {scale_factor}.", "Use 1.01 to 4.")
         if min_neighbors not in range(1, 1000):
@@ -61,10 +62,6 @@ class Haar:
         self.min_neighbors = min_neighbors
         self.max_side = max_side
         self._idle: list[Any] = []  # a cascade holds the picture it works on: one a thread
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.OPTIONS}
 
     def detect(
         self,
@@ -86,8 +83,7 @@ class Haar:
     def _one(self, cascade: Any, image: np.ndarray) -> list[Detection]:
         height, width = image.shape[:2]
         grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_BGR2GRAY)
-        zoom = min(1.0, self.max_side / max(height, width))
-        small = max(1, round(height * zoom)), max(1, round(width * zoom))
+        small = geometry.reduced_size(height, width, self.max_side)
         if small != (height, width):
             grey = cv2.resize(grey, small[::-1], interpolation=cv2.INTER_AREA)
         boxes, _, weights = cascade.detectMultiScale3(

@@ -14,13 +14,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from facekit import extras
-from facekit.detectors.base import make_detections
-from facekit.errors import InvalidArgument, MissingDependency
+from facekit.checks import check_fraction
+from facekit.detectors.base import Optioned, make_detections
+from facekit.errors import MissingDependency
 from facekit.types import Detection
 from facekit.zoo.specs import DetectorSpec
 
 
-class MediaPipe:
+class MediaPipe(Optioned):
     """BlazeFace through MediaPipe's tasks: within about two metres of the camera.
 
     Its network sees the whole picture as 128x128 pixels. Boxes are square, of whole
@@ -41,18 +42,13 @@ class MediaPipe:
     def __init__(
         self, spec: DetectorSpec, *, threshold: float = 0.5, nms_threshold: float = 0.3
     ) -> None:
-        for name, value in (("threshold", threshold), ("nms_threshold", nms_threshold)):
-            if not 0 <= value <= 1:
-                raise InvalidArgument(f"{name} is {value}.", "It must lie between 0 and 1.")
+        check_fraction("threshold", threshold)
+        check_fraction("nms_threshold", nms_threshold)
         self.spec = spec
         self.threshold = threshold
         self.nms_threshold = nms_threshold
         self._task: Any = None
         self._lock = threading.Lock()  # a task sees one picture at a time
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.OPTIONS}
 
     def detect(
         self,

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import cv2
 import numpy as np
 
-from facekit.detectors.base import make_detections
+from facekit.detectors.base import Optioned, make_detections
 from facekit.errors import InvalidArgument
 from facekit.geometry import overlap_above
 from facekit.runtime import Network
@@ -32,7 +32,7 @@ _CROP_PIXELS_PER_RUN = 64 * 24 * 24  # of R-Net's and O-Net's input, for the sam
 _OUTSIDE = 127.5  # the networks' zero
 
 
-class MTCNN:
+class MTCNN(Optioned):
     """The cascade over any number of pictures.
 
     Parameters
@@ -78,10 +78,6 @@ class MTCNN:
         self.thresholds = tuple(float(t) for t in thresholds)
         self.scale_factor = float(scale_factor)
         self._pnet, self._rnet, self._onet = (Network(key) for key in spec.weights)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.OPTIONS}
 
     def detect(self, images: Sequence[np.ndarray], threads: int = 1) -> list[list[Detection]]:
         """Faces of each picture, highest score first."""

@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
+from facekit.checks import check_fraction
 from facekit.detectors.base import make_detections
 from facekit.errors import InvalidArgument
-from facekit.geometry import nms
+from facekit.geometry import nms, reduced_size
 from facekit.runtime import Network
 from facekit.tensors import fill
 from facekit.types import Detection
@@ -55,9 +56,8 @@ class SingleShot:
         nms_threshold: float = 0.4,
         max_side: int | None = None,
     ) -> None:
-        for name, value in (("threshold", threshold), ("nms_threshold", nms_threshold)):
-            if not 0 <= value <= 1:
-                raise InvalidArgument(f"{name} is {value}.", "It must lie between 0 and 1.")
+        check_fraction("threshold", threshold)
+        check_fraction("nms_threshold", nms_threshold)
         if spec.input_size is not None and max_side is not None:
             height, width = spec.input_size
             raise InvalidArgument(
@@ -129,11 +129,8 @@ class SingleShot:
             return fixed, fixed
         if fixed is not None:
             zoom = min(fixed[0] / height, fixed[1] / width)
-        else:
-            zoom = min(1.0, self.max_side / max(height, width))
-        inner = max(1, round(height * zoom)), max(1, round(width * zoom))
-        if fixed is not None:
-            return inner, fixed
+            return (max(1, round(height * zoom)), max(1, round(width * zoom))), fixed
+        inner = reduced_size(height, width, self.max_side)
         return inner, (-(-inner[0] // _STRIDE) * _STRIDE, -(-inner[1] // _STRIDE) * _STRIDE)
 
     def _outputs(self, blob: np.ndarray, threads: int) -> Iterator[list[np.ndarray]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
 
 import numpy as np
 
+from facekit.detectors.base import Optioned
 from facekit.types import Detection
 from facekit.zoo.specs import DetectorSpec
 
@@ -18,17 +18,11 @@ def whole_picture(image: np.ndarray) -> Detection:
     return Detection(box, 0.0, None, box.copy())
 
 
-class Skip:
+class Skip(Optioned):
     """Gives one detection a picture, the picture itself."""
-
-    OPTIONS: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, spec: DetectorSpec) -> None:
         self.spec = spec
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {}
 
     def detect(
         self,

@@ -57,11 +57,3 @@ def test_every_model_of_the_field_is_there():
     ultraface centerface yolov8n yolov8m yolov8l yolov11n yolov11s yolov11m yolov11l yolov12n
     yolov12s yolov12m yolov12l ssd opencv dlib dlib_mmod mediapipe blazeface fastmtcnn skip"""
     assert all(name in zoo.detectors for name in wanted.split())
-
-
-def test_what_deepface_offers_has_our_own_form():
-    # deepface 0.0.103, modules/modeling.py.
-    for name in ("VGG-Face", "OpenFace", "Facenet", "Facenet512", "DeepFace", "DeepID", "Dlib"):
-        assert name in zoo.recognizers
-    for name in ("opencv", "mtcnn", "ssd", "dlib", "retinaface", "mediapipe", "yunet"):
-        assert name in zoo.detectors
