@@ -14,7 +14,7 @@ import numpy as np
 
 from facekit import catalog, images, zoo
 from facekit import detectors as rooms
-from facekit.benchmark import measures
+from facekit.benchmark import detection_measures as measures
 from facekit.checks import check_count
 from facekit.detectors import Detector
 from facekit.errors import InvalidArgument, MissingDependency

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facekit import benchmark
-from facekit.benchmark import measures
+from facekit.benchmark import detection_measures as measures
 from facekit.errors import InvalidArgument, UnknownName
 
 

@@ -1,0 +1,1 @@
+"""The field's data sets, each read into a ``Protocol``."""
