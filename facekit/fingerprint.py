@@ -30,19 +30,42 @@ def fingerprint(recognizer: Recognizer, detector: Detector, choices: Mapping[str
     WeightsUnavailable
         When a weight file is missing.
     """
-    spec, finder = recognizer.spec, detector.spec
+    spec = recognizer.spec
     parts = {
         "recognizer": _numbers(spec, _PROSE),
         "recognizer_weights": [identity(key) for key in spec.weights],
-        "detector": finder.name,
-        "detector_weights": [identity(key) for key in finder.weights],
-        "detector_settings": detector.settings,
+        **_detector_parts(detector),
         **choices,
     }
-    if numbers := _numbers(finder, (*_PROSE, *_ELSEWHERE)):
-        parts["detector_input"] = numbers
     if settings := getattr(recognizer, "settings", None):
         parts["recognizer_settings"] = settings  # of a model that another package runs
+    return _hash(parts)
+
+
+def detector_fingerprint(detector: Detector) -> str:
+    """The same of a detector alone: two with one fingerprint find the same faces.
+
+    Raises
+    ------
+    WeightsUnavailable
+        When a weight file is missing.
+    """
+    return _hash(_detector_parts(detector))
+
+
+def _detector_parts(detector: Detector) -> dict[str, Any]:
+    spec = detector.spec
+    parts: dict[str, Any] = {
+        "detector": spec.name,
+        "detector_weights": [identity(key) for key in spec.weights],
+        "detector_settings": detector.settings,
+    }
+    if numbers := _numbers(spec, (*_PROSE, *_ELSEWHERE)):
+        parts["detector_input"] = numbers
+    return parts
+
+
+def _hash(parts: Mapping[str, Any]) -> str:
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

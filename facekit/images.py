@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,26 @@ from typing import Any
 import numpy as np
 
 from facekit import image_decode, image_fetch
-from facekit.errors import ImageError
+from facekit.errors import FaceKitError, ImageError
 from facekit.image_decode import MAX_PIXELS
 
-__all__ = ["EXTENSIONS", "MAX_PIXELS", "Image", "describe", "expand", "is_many", "load"]
+__all__ = [
+    "EXTENSIONS",
+    "MAX_PIXELS",
+    "Image",
+    "describe",
+    "expand",
+    "is_many",
+    "load",
+    "load_groups",
+]
 
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".heic", ".heif"),
 )
+# Pixels of decoded pictures that one worker holds at a time: two of 12 megapixels.
+_PIXELS_AT_ONCE = 24_000_000
 _GLOB = re.compile(r"[*?[]")
 
 
@@ -79,6 +90,28 @@ def load(source: Any, *, allow_url: bool = True) -> np.ndarray:
     if image_decode.is_pil(source):
         return image_decode.from_pil(source, name)
     return image_decode.from_bytes(_read(source, name, allow_url), name)
+
+
+def load_groups(sources: Iterable[Any]) -> Iterator[list[tuple[str, Any]]]:
+    """Names and pictures (or their errors), in groups that fit in memory.
+
+    Each item is ``(name, pixels)`` or ``(name, error)``; a group holds two pictures of 12
+    megapixels, or many small ones.
+    """
+    group: list[tuple[str, Any]] = []
+    pixels = 0
+    for source in sources:
+        try:
+            picture: Any = load(source)
+            pixels += picture.shape[0] * picture.shape[1]
+        except FaceKitError as error:
+            picture = error
+        group.append((describe(source), picture))
+        if pixels >= _PIXELS_AT_ONCE:
+            yield group
+            group, pixels = [], 0
+    if group:
+        yield group
 
 
 def _read(source: Any, name: str, allow_url: bool) -> bytes:

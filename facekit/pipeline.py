@@ -25,9 +25,6 @@ from facekit.recognizers import normalization as norm
 from facekit.runtime import cpu_count
 from facekit.types import NO_FACIAL_AREA, Detection, Embedding, Face, Result, VerifyResult
 
-# Pixels of decoded pictures that one worker holds at a time: two of 12 megapixels.
-_PIXELS_AT_ONCE = 24_000_000
-
 
 def _from_centre(face: Detection, shape: tuple[int, ...]) -> float:
     """Squared distance between the face's and the picture's centre, in pixels."""
@@ -234,28 +231,11 @@ class FaceKit:
         if missing:
             raise missing[0]
 
-    def _load(self, sources: Sequence[Any]) -> Iterator[list[tuple[str, Any]]]:
-        """Pictures (or their errors) with their names, in groups that fit in memory."""
-        group: list[tuple[str, Any]] = []
-        pixels = 0
-        for source in sources:
-            try:
-                picture: Any = images.load(source)
-                pixels += picture.shape[0] * picture.shape[1]
-            except FaceKitError as error:
-                picture = error
-            group.append((images.describe(source), picture))
-            if pixels >= _PIXELS_AT_ONCE:
-                yield group
-                group, pixels = [], 0
-        if group:
-            yield group
-
     def _found(
         self, sources: Sequence[Any], threads: int
     ) -> Iterator[tuple[str, np.ndarray | None, list[Detection], FaceKitError | None]]:
         """Name, pixels, detections and error of each picture."""
-        for group in self._load(sources):
+        for group in images.load_groups(sources):
             good = [picture for _, picture in group if isinstance(picture, np.ndarray)]
             found = iter(self.detector.detect(good, threads))
             for name, picture in group:

@@ -357,7 +357,7 @@ def test_pictures_of_a_chunk_are_detected_and_embedded_together(fake):
 
 
 def test_large_pictures_are_taken_in_smaller_groups(fake, monkeypatch):
-    monkeypatch.setattr(pipeline, "_PIXELS_AT_ONCE", 2 * 20 * 20)
+    monkeypatch.setattr(images, "_PIXELS_AT_ONCE", 2 * 20 * 20)
     small, large = np.zeros((20, 20, 3), np.uint8), np.zeros((50, 50, 3), np.uint8)
     kit = fake(threads=1, batch_size=8)
     results = kit.embed([small, small, small, b"no picture", large, small, large])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,7 +47,7 @@ class Protocol:
     Raises
     ------
     InvalidArgument
-        For a pair that occurs twice or joins a picture with itself, a label that
+        For a picture or a pair that occurs twice, a pair that joins a picture with itself, a label that
         contradicts ``people``, folds that are not 0 .. K - 1 or lack one of the two kinds
         of pairs.
     """
@@ -91,12 +93,13 @@ def all_pairs(
     labels = np.unique(np.asarray(people, dtype=str), return_inverse=True)[1]
     count = len(labels)
     total = count * (count - 1) // 2
-    of_one = [_pairs_within(np.flatnonzero(labels == label)) for label in range(labels.max() + 1)]
-    same_pairs = np.concatenate(of_one)
+    same_pairs = pairs_within(labels)
     strangers = total - len(same_pairs)
     if not len(same_pairs) or not strangers:
         missing = "two pictures of one person" if strangers else "two people"
-        raise InvalidArgument(f"{name} has no {missing}.", "Verification needs both kinds of pairs.")
+        raise InvalidArgument(
+            f"{name} has no {missing}.", "Verification needs both kinds of pairs."
+        )
     if strangers <= most:
         first, second = np.triu_indices(count, 1)
     else:
@@ -116,9 +119,17 @@ def all_pairs(
     )
 
 
-def _pairs_within(members: np.ndarray) -> np.ndarray:
-    first, second = np.triu_indices(len(members), 1)
-    return np.stack([members[first], members[second]], axis=1)
+def pairs_within(labels: np.ndarray) -> np.ndarray:
+    """All pairs of places with one label, ``int (Q, 2)``, the lower place first.
+
+    ``labels`` is ``int (N,)``, 0 .. K - 1.
+    """
+    ends = np.cumsum(np.bincount(labels))
+    pairs = [np.empty((0, 2), np.intp)]
+    for members in np.split(np.argsort(labels, kind="stable"), ends[:-1]):
+        first, second = np.triu_indices(len(members), 1)
+        pairs.append(np.stack([members[first], members[second]], axis=1))
+    return np.concatenate(pairs)
 
 
 def _sample(labels: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -144,6 +155,12 @@ def _check_pairs(protocol: Protocol) -> None:
         if values is not None and len(values) != count:
             raise InvalidArgument(f"{name} has {len(values)} {label} for {count} pictures.")
     low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second)
+    paths = [str(picture) for picture in protocol.pictures if isinstance(picture, (str, Path))]
+    if len(set(paths)) < len(paths):
+        path = next(path for path, times in Counter(paths).items() if times > 1)
+        raise InvalidArgument(
+            f"{name} has the picture {path} twice.", "Pairs of it would count twice unseen."
+        )
     if low.min() < 0 or high.max() >= count:
         raise InvalidArgument(f"{name} has a pair of a picture that it does not have.")
     if (low == high).any():
