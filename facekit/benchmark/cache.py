@@ -31,6 +31,9 @@ CREATE TABLE IF NOT EXISTS vector (
 CREATE TABLE IF NOT EXISTS cost (
     work TEXT PRIMARY KEY, pictures INTEGER, seconds REAL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS memory (
+    pipeline TEXT PRIMARY KEY, megabytes REAL
+) WITHOUT ROWID;
 """
 _WAIT = 60.0  # seconds for another run's transaction
 _AT_ONCE = 500  # values of one SQL statement
@@ -163,6 +166,17 @@ class Cache:
             "SELECT seconds / pictures FROM cost WHERE work = ? AND pictures > 0", (work,)
         ).fetchone()
         return row[0] if row else None
+
+    def memory(self, pipeline: str) -> float | None:
+        """Peak memory of a pipeline in megabytes, if it was measured."""
+        row = self._db.execute(
+            "SELECT megabytes FROM memory WHERE pipeline = ?", (pipeline,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def keep_memory(self, pipeline: str, megabytes: float) -> None:
+        """Store a pipeline's peak memory."""
+        self._db.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", (pipeline, megabytes))
 
     # -- transactions --------------------------------------------------------------
 

@@ -165,7 +165,9 @@ class Embeddings:
                 mine = {key: some[content] for key, some in faces.items() if content in some}
                 yield _Item(source, content, {part: parts[part] for part in todo}, mine)
 
-    def _chunk(self, items: list[_Item], _: int) -> list[_Made]:
+    def _chunk(self, items: list[_Item], threads: int) -> list[_Made]:
+        # One CPU a chunk even when there is only one chunk, so that CPU time is all of it.
+        del threads
         clock = _Clock()
         made = [_Made(item.content) for item in items]
         made[0].clock = clock  # the whole chunk's
@@ -179,12 +181,11 @@ class Embeddings:
             clock.count("decode", len(group))
             pictures = []
             for _, picture in group:
-                item, mine = next(waiting)
+                item, one = next(waiting)
                 if isinstance(picture, FaceKitError):
-                    for part in item.parts:
-                        mine.vectors[part] = (None, str(picture))
+                    one.vectors = {part: (None, str(picture)) for part in item.parts}
                 else:
-                    pictures.append((item, mine, picture))
+                    pictures.append((item, one, picture))
             self._group(pictures, clock)
 
     def _group(self, pictures: list[tuple[_Item, _Made, np.ndarray]], clock: _Clock) -> None:
