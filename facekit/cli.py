@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from facekit.cli_commands import Job
+    from facekit.cli_job import Job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if own and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupted)
     from facekit.cli_arguments import Usage, parse
-    from facekit.cli_commands import COMMANDS, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK
+    from facekit.cli_commands import COMMANDS
+    from facekit.cli_job import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK
     from facekit.errors import FaceKitError
 
     _never_fail_to_encode()
@@ -84,7 +85,7 @@ def _print_each(job: Job, values: Iterator[dict[str, Any]], pretty: bool) -> int
     """One JSON array, item by item; fails when every item did."""
     import json
 
-    from facekit.cli_commands import EXIT_BAD_INPUT, EXIT_OK
+    from facekit.cli_job import EXIT_BAD_INPUT, EXIT_OK
 
     count = failed = 0
     for value in values:

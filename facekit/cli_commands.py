@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from facekit import zoo
+from facekit import cli_benchmark, zoo
 from facekit.cli_arguments import Picture, typed
+from facekit.cli_job import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, Job, render, without
 from facekit.errors import InvalidArgument
-
-EXIT_OK, EXIT_DIFFERENT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
-
-
-@dataclass(frozen=True)
-class Job:
-    """A command with its arguments bound: what Fire returns instead of running it.
-
-    ``make`` gives the value to print: a JSON value, or an iterator of JSON values
-    that are printed as one array while they come. ``show`` turns the value (each
-    value of an iterator) into text for people. ``code`` gives the exit code.
-    """
-
-    make: Callable[[], Any]
-    show: Callable[[Any], str]
-    pretty: bool | None = None
-    code: Callable[[Any], int] = lambda value: EXIT_OK  # noqa: ARG005
-
-    def __dir__(self) -> list[str]:
-        return []  # Fire would offer the fields as sub-commands
 
 
 @typed
@@ -76,12 +56,12 @@ def verify(
         exit_code: Leave with 1 when the people differ.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
-    options = _without(locals(), "exit_code", "pretty")
+    options = without(locals(), "exit_code", "pretty")
 
     def code(result: dict) -> int:
         return EXIT_DIFFERENT if exit_code and not result["verified"] else EXIT_OK
 
-    return Job(lambda: _verbs().verify(**options), _render("verdict"), pretty, code)
+    return Job(lambda: _verbs().verify(**options), render("verdict"), pretty, code)
 
 
 @typed
@@ -122,14 +102,14 @@ def represent(
         detector_options: Arguments of the detector, such as "{'min_face_size': 40}".
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
-    options = _without(locals(), "pictures", "img_path", "pretty")
+    options = without(locals(), "pictures", "img_path", "pretty")
 
     def make():
         source, many = _sources(pictures, img_path)
         found = _verbs().represent(source, stream=many, **options)
         return _counted(found) if many else found
 
-    return Job(make, _render("embeddings"), pretty)
+    return Job(make, render("embeddings"), pretty)
 
 
 @typed
@@ -163,7 +143,7 @@ def extract_faces(
         detector_options: Arguments of the detector, such as "{'min_face_size': 40}".
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
-    options = _without(locals(), "pictures", "img_path", "output_dir", "pretty")
+    options = without(locals(), "pictures", "img_path", "output_dir", "pretty")
 
     def make():
         from facekit import images
@@ -183,7 +163,7 @@ def extract_faces(
             for item in found
         )
 
-    return Job(make, _render("places"), pretty)
+    return Job(make, render("places"), pretty)
 
 
 @typed
@@ -208,35 +188,7 @@ def models(
 
         return rows(task, available=available, commercial=commercial)
 
-    return Job(make, _render("models"), pretty)
-
-
-@typed
-def benchmark_detectors(
-    *,
-    wider: str | None = None,
-    lfw: str | None = None,
-    detectors: str | None = None,
-    limit: int | None = None,
-    pretty: bool | None = None,
-):
-    """Measure detectors: recall and precision, their landmarks, milliseconds a picture.
-
-    Args:
-        wider: Folder with images/ and labels.csv, such as WIDER FACE's validation set.
-        lfw: Folder with images/NAME/NAME_0001.jpg, for the landmarks.
-        detectors: Names, with commas between them; all that can be used here by default.
-        limit: Only so many pictures of each folder.
-        pretty: A table for people instead of JSON; chosen by itself on a terminal.
-    """
-
-    def make():
-        from facekit.benchmark import detectors as measure
-
-        names = [name.strip() for name in detectors.split(",")] if detectors else None
-        return measure(wider, lfw, names=names, limit=limit, progress=_progress())
-
-    return Job(make, _render("detector_figures"), pretty)
+    return Job(make, render("models"), pretty)
 
 
 @typed
@@ -252,7 +204,7 @@ def version(*, pretty: bool | None = None):
 
         return versions()
 
-    return Job(make, _render("versions"), pretty)
+    return Job(make, render("versions"), pretty)
 
 
 @typed
@@ -262,7 +214,7 @@ def weights_list(*, pretty: bool | None = None):
     Args:
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
-    return Job(lambda: _store().list_weights(), _render("weights"), pretty)
+    return Job(lambda: _store().list_weights(), render("weights"), pretty)
 
 
 @typed
@@ -287,7 +239,7 @@ def weights_pull(
         everything = all or (commercial and not names)
         return _store().pull(*keys, all=everything, commercial=commercial)
 
-    return Job(make, _render("actions"), pretty, _any_failed)
+    return Job(make, render("actions"), pretty, _any_failed)
 
 
 @typed
@@ -299,7 +251,7 @@ def weights_verify(*names: str, pretty: bool | None = None):
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
     return Job(
-        lambda: _store().verify(*_weight_keys(names)), _render("actions"), pretty, _any_failed
+        lambda: _store().verify(*_weight_keys(names)), render("actions"), pretty, _any_failed
     )
 
 
@@ -318,7 +270,7 @@ def weights_path(name: str, *, pretty: bool | None = None):
             raise InvalidArgument(f"{name} has {len(keys)} weights.", f"Name {_or(keys)}.")
         return {"path": str(_store().path(*keys))}
 
-    return Job(make, _render("path"), pretty)
+    return Job(make, render("path"), pretty)
 
 
 @typed
@@ -338,7 +290,7 @@ def weights_clean(*names: str, all: bool = False, pretty: bool | None = None):
             )
         return _store().clean(*_weight_keys(names), all=all)
 
-    return Job(make, _render("actions"), pretty, _any_failed)
+    return Job(make, render("actions"), pretty, _any_failed)
 
 
 COMMANDS: dict[str, Any] = {
@@ -353,13 +305,10 @@ COMMANDS: dict[str, Any] = {
         "path": weights_path,
         "clean": weights_clean,
     },
-    "benchmark": {"detectors": benchmark_detectors},
+    "benchmark": cli_benchmark.COMMANDS,
+    "calibrate": cli_benchmark.calibrate,
     "version": version,
 }
-
-
-def _without(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if name not in names}
 
 
 def _verbs():
@@ -372,15 +321,6 @@ def _store():
     from facekit import store
 
     return store
-
-
-def _render(name: str) -> Callable[[Any], str]:
-    def show(value: Any) -> str:
-        from facekit import render
-
-        return getattr(render, name)(value)
-
-    return show
 
 
 def _sources(pictures: Sequence[str], img_path: str | None) -> tuple[Any, bool]:
@@ -401,13 +341,6 @@ def _counted(items: Iterator[dict]) -> Iterator[dict]:
     from tqdm import tqdm
 
     return iter(tqdm(items, unit=" pictures", file=sys.stderr, leave=False))
-
-
-def _progress() -> Callable[[str], None] | None:
-    """What a long run is at, on stderr if that is a terminal."""
-    if not sys.stderr.isatty():
-        return None
-    return lambda line: print(f"facekit: {line}", file=sys.stderr)
 
 
 def _weight_keys(names: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Figures that anyone can measure again: which detector, on one's own data."""
+"""Figures that anyone can measure again: which model, which detector, which threshold."""
 
 from __future__ import annotations
 
@@ -7,14 +7,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facekit.benchmark.detection import detectors
+    from facekit.benchmark.download import download
+    from facekit.benchmark.matrix import run
+    from facekit.benchmark.measure import bins, celeba, lfw, pairs, people
+    from facekit.benchmark.protocol import Protocol, all_pairs
+    from facekit.benchmark.result import BenchmarkResult
 
-__all__ = ["detectors"]
+_ROOM_OF = {
+    "BenchmarkResult": "result",
+    "Protocol": "protocol",
+    "all_pairs": "protocol",
+    "bins": "measure",
+    "celeba": "measure",
+    "detectors": "detection",
+    "download": "download",
+    "lfw": "measure",
+    "pairs": "measure",
+    "people": "measure",
+    "run": "matrix",
+}
+
+__all__ = [
+    "BenchmarkResult",
+    "Protocol",
+    "all_pairs",
+    "bins",
+    "celeba",
+    "detectors",
+    "download",
+    "lfw",
+    "pairs",
+    "people",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name != "detectors":
+    if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module(f"{__name__}.detection").detectors
+    value = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -75,6 +75,15 @@ class BenchmarkResult:
 
         return DataFrame([dict(outcome.figures) for outcome in self.outcomes])
 
+    def to_dict(self) -> dict[str, Any]:
+        """What ``report.json`` holds, without the curves: ready for JSON."""
+        from facekit.benchmark.report import as_json
+
+        made = as_json.data(self)
+        for row in made["rows"]:
+            del row["roc"]
+        return made
+
     def plot(self, kind: str = "roc") -> Figure:
         """A figure of matplotlib: see ``facekit.benchmark.report.plots.KINDS``."""
         from facekit.benchmark.report import plots
