@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facekit.benchmark.detection import detectors
-    from facekit.benchmark.download import download
+    from facekit.benchmark.downloads import download
     from facekit.benchmark.matrix import run
     from facekit.benchmark.measure import bins, celeba, lfw, pairs, people
     from facekit.benchmark.protocol import Protocol, all_pairs
@@ -20,7 +20,7 @@ _ROOM_OF = {
     "bins": "measure",
     "celeba": "measure",
     "detectors": "detection",
-    "download": "download",
+    "download": "downloads",
     "lfw": "measure",
     "pairs": "measure",
     "people": "measure",

@@ -78,10 +78,10 @@ def _intact(entry: WeightFile, target: Path) -> bool:
 def _from_any(entry: WeightFile, target: Path, progress: bool | None) -> None:
     layout.say(f"facekit: downloading {locate.describe(entry)}")
     failures = []
-    with _bar(entry, progress) as on_progress:
+    with progress_bar(entry, progress) as on_progress:
         for url in entry.urls:
             try:
-                _from(url, entry, target, on_progress)
+                fetch_from(url, entry, target, on_progress)
                 return
             except RefusedError as error:
                 failures.append(f"{url}: {error}")
@@ -92,7 +92,14 @@ def _from_any(entry: WeightFile, target: Path, progress: bool | None) -> None:
     )
 
 
-def _from(url: str, entry: WeightFile, target: Path, on_progress: OnProgress) -> None:
+def fetch_from(url: str, entry: WeightFile, target: Path, on_progress: OnProgress) -> None:
+    """Fetch a file from one address, resumed, checked and put in its place whole.
+
+    Raises
+    ------
+    RefusedError
+        When the address does not answer, or what it gives is another file.
+    """
     address, _, member = url.partition("#")
     # A pack lies under its own name, so that all its members share one download.
     name = urlsplit(address).path.split("/")[-1] if member else target.name
@@ -172,7 +179,8 @@ def _is_html(part: Path) -> bool:
 
 
 @contextmanager
-def _bar(entry: WeightFile, progress: bool | None) -> Iterator[OnProgress]:
+def progress_bar(entry: WeightFile, progress: bool | None) -> Iterator[OnProgress]:
+    """What to call with the bytes done and their total; by default a bar on a terminal."""
     if progress is None:
         progress = sys.stderr is not None and sys.stderr.isatty()
     if not progress:

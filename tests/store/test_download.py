@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_the_part(server, make, content, home, monkeypatch):
             return None
 
     with monkeypatch.context() as patch:
-        patch.setattr(download, "_bar", lambda *_: Stop())
+        patch.setattr(download, "progress_bar", lambda *_: Stop())
         with pytest.raises(KeyboardInterrupt):
             fetch(entry)
     have = (home / "weights" / "net.onnx.part").stat().st_size
