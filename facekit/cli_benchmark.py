@@ -126,7 +126,7 @@ def bins(
     cache: str | None = None,
     pretty: bool | None = None,
 ):
-    """Measure models on a .bin of the insightface format: lfw, cfp_fp, agedb_30, calfw, cplfw.
+    """Measure models on a .bin of the insightface format, such as cfp_fp or agedb_30.
 
     Args:
         data: The file. Its pictures are cut out and upright; no detector is run on them.
@@ -213,7 +213,7 @@ def download(name: str, *, out: str | None = None, pretty: bool | None = None):
     """Fetch a public data set and check it.
 
     Args:
-        name: lfw.
+        name: The data set: lfw.
         out: Folder for it; by default one of the data set's name.
         pretty: The folder's path instead of JSON; chosen by itself on a terminal.
     """
@@ -271,12 +271,16 @@ def calibrate(
         from facekit.benchmark.sets.pairs import pairs as read_pairs
         from facekit.benchmark.sets.people import people as read_people
 
-        if (pairs is None) == (people is None):
+        table, folder = pairs, people
+        if table is not None and folder is None:
+            protocol = read_pairs(table)
+        elif folder is not None and table is None:
+            protocol = read_people(folder)
+        else:
             raise InvalidArgument(
                 "calibrate needs --pairs or --people.",
-                "Name a CSV of pairs, or a folder of people.",
+                "Name a CSV of pairs, or a folder with one folder a person.",
             )
-        protocol = read_people(people) if pairs is None else read_pairs(pairs)
         made = calibration.calibrate(
             protocol,
             model_name,
@@ -301,7 +305,13 @@ def _options(arguments: dict[str, Any], *others: str) -> dict[str, Any]:
 
 
 def _choice(name: str, typed: str | None) -> bool | str | None:
-    values = {"true": True, "yes": True, "false": False, "no": False, "both": "both"}
+    values: dict[str, bool | str] = {
+        "true": True,
+        "yes": True,
+        "false": False,
+        "no": False,
+        "both": "both",
+    }
     if typed is None:
         return None
     if typed.lower() not in values:

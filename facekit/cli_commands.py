@@ -48,7 +48,8 @@ def verify(
             of the network's own scaling.
         threshold: Own threshold on the distance.
         anti_spoofing: Not available yet.
-        far: False acceptance rate of the fitted threshold: 0.01, 0.001 or 0.0001.
+        far: False acceptance rate of the fitted threshold: 0.01, 0.001 or 0.0001, or one
+            that your own calibration states.
         faces: Which of several faces is compared: prominent, largest, most_confident, center
             or closest.
         flip: Add the mirror image's embedding: more accurate, slower.

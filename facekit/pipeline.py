@@ -329,7 +329,8 @@ class FaceKit:
         threshold : float, optional
             Own threshold; by default the fitted one at ``far``.
         far : float
-            False acceptance rate of the fitted threshold: 0.01, 0.001 or 0.0001.
+            False acceptance rate of the fitted threshold: 0.01, 0.001 or 0.0001, or one that
+            your own calibration states.
         closest : bool
             With several faces in a picture, compare all and take the closest pair
             (deepface's rule) instead of the first face of each (``faces``). It
@@ -370,14 +371,9 @@ class FaceKit:
         start = time.perf_counter()
         distance.check(distance_metric)
         self._have_weights(embedding=True)
-        fitted = self.threshold(distance_metric, far)
-        if threshold is None and fitted.value is None:
-            raise InvalidArgument(
-                f"{self.model_name} has no threshold for {distance_metric}.",
-                "Pass threshold=..., or choose another distance_metric.",
-            )
         if threshold is not None:
             checks.check_number("threshold", threshold, 0)
+        fitted = self._fitted(distance_metric, far, given=threshold is not None)
         sides = self._sides([side for pair in pairs for side in pair])
         results: list[VerifyResult | FaceKitError] = []
         for one, two in zip(sides[::2], sides[1::2], strict=True):
@@ -389,6 +385,22 @@ class FaceKit:
                 self._verdict(one, two, distance_metric, threshold, fitted, closest, start)
             )
         return results
+
+    def _fitted(self, metric: str, far: float, *, given: bool) -> thresholds.Threshold:
+        """The fitted threshold; where the caller gave one, at least its confidence curve."""
+        try:
+            fitted = self.threshold(metric, far)
+        except InvalidArgument:
+            # A user's calibration that cannot state this rate. The given threshold needs none.
+            if not given:
+                raise
+            fitted = thresholds.Threshold(None, {})
+        if fitted.value is None and not given:
+            raise InvalidArgument(
+                f"{self.model_name} has no threshold for {metric}.",
+                "Pass threshold=..., or choose another distance_metric.",
+            )
+        return fitted
 
     def _sides(self, sides: Sequence[Any]) -> list[Result]:
         """Embeddings of every side, whether picture or vector, each path once."""

@@ -23,15 +23,23 @@ def verdict(result: dict[str, Any]) -> str:
     if source.get("given"):
         lines.append("Threshold as given.")
     elif source["far"] is not None:
+        yours = f"your calibration of {source['date']}, " if source.get("user") else ""
         lines.append(
             f"Threshold: 1 of {round(1 / source['far']):,} pairs of strangers is taken for one "
-            f"person ({source['data']})."
+            f"person ({yours}{source['data']})."
         )
+        if interval := source.get("threshold_interval"):
+            low, high = interval
+            lines.append(f"With other people it would lie between {low:.4f} and {high:.4f} (95 %).")
     if source.get("note"):
         lines.append(f"Threshold {source['note']}.")
     lines += [f"Note: {warning}" for warning in result["warnings"]]
+    return "\n".join(_wrapped(*lines))
+
+
+def _wrapped(*lines: str) -> list[str]:
     width = min(_columns(), 100)
-    return "\n".join(textwrap.fill(line, width, subsequent_indent="  ") for line in lines)
+    return [textwrap.fill(line, width, subsequent_indent="  ") for line in lines]
 
 
 def _columns() -> int:
@@ -177,6 +185,51 @@ def detector_figures(rows: list[dict[str, Any]]) -> str:
         lines.append(cells)
     errors = [f"{row['name']}: {row['error']}" for row in rows if row["error"]]
     return "\n".join([table(lines, ("detector", *columns)), *errors])
+
+
+def calibration(value: dict[str, Any]) -> str:
+    """What ``facekit calibrate`` found: thresholds with their 95 % intervals, and what to know."""
+    entry, rows = value["entries"][0], value["table"]
+    mirrored = ", mirror images averaged in" if entry["flip"] else ""
+    head = ["metric", "FAR", "threshold", "95 %", "TAR"]
+    checked = any(row["checked_far"] is not None for row in rows)
+    lines: list[list[Any]] = []
+    for row in rows:
+        low, high = row["threshold_low"], row["threshold_high"]
+        lines.append(
+            [
+                row["metric"],
+                f"{row['far']:g}",
+                f"{row['threshold']:.4f}",
+                None if low is None else f"{low:.4f} to {high:.4f}",
+                f"{100 * row['tar']:.1f} %",
+            ]
+        )
+        if checked:
+            lines[-1] += [f"{row['checked_far']:.2g}", f"{100 * row['checked_tar']:.1f} %"]
+    if checked:
+        head += ["FAR of others", "TAR of others"]
+    ends = ["Not saved: with --save verify uses these thresholds from now on."]
+    if value.get("saved"):
+        ends = [
+            f"Saved in {value['saved']}.",
+            f"From now on verify uses these thresholds wherever {entry['model']} runs with "
+            f"{entry['detector']} and the same settings, and its answers say so.",
+        ]
+    return "\n".join(
+        [
+            *_wrapped(f"{entry['model']} with {entry['detector']}{mirrored}.", f"{entry['data']}."),
+            "",
+            table(lines, head),
+            "",
+            *_wrapped(
+                "FAR and TAR: parts of the pairs of strangers, and of one person, that are "
+                "accepted. 95 %: where the threshold would lie with other people like these.",
+                *value["notes"],
+                *ends,
+            ),
+        ]
+    )
 
 
 def weights(rows: list[dict[str, Any]]) -> str:

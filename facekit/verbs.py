@@ -95,7 +95,8 @@ def verify(
     anti_spoofing : bool
         Not available yet.
     far : float
-        False acceptance rate of the fitted threshold: 0.01, 0.001 or 0.0001.
+        False acceptance rate of the fitted threshold: 0.01, 0.001 or 0.0001, or one
+        that your own calibration states.
     faces : str
         Which of several faces is compared: ``prominent`` (the largest, with a
         preference for the centre), ``largest``, ``most_confident``, ``center``, or

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facekit import FaceKit, pipeline
+from facekit import FaceKit, images
 from facekit.errors import FaceKitError, FaceNotFound, ImageError, InvalidArgument, UnknownName
 from facekit.types import Detection, Embedding, Face
 from facekit.zoo.specs import DetectorSpec, RecognizerSpec

@@ -195,3 +195,89 @@ def test_actions_are_one_line_a_file():
 def test_small_things():
     assert render.path({"path": "x"}) == "x"
     assert render.versions({"a": "1", "b": "2"}) == "a 1\nb 2"
+
+
+def test_a_verdict_by_the_users_own_threshold():
+    source = {
+        "calibrated": True,
+        "user": True,
+        "far": 0.01,
+        "data": "my pairs",
+        "date": "2026-11-25",
+        "threshold_interval": [0.35, 0.4567],
+        "note": "is a note",
+    }
+    lines = render.verdict(RESULT | {"threshold_source": source}).splitlines()
+    assert lines[-4:] == [
+        "Threshold: 1 of 100 pairs of strangers is taken for one person (your calibration of "
+        "2026-11-25, my",
+        "  pairs).",
+        "With other people it would lie between 0.3500 and 0.4567 (95 %).",
+        "Threshold is a note.",
+    ]
+    lines = render.verdict(RESULT | {"threshold_source": source | {"threshold_interval": None}})
+    assert "would lie" not in lines
+
+
+CALIBRATION = {
+    "entries": [
+        {"model": "Net", "detector": "mtcnn", "flip": False, "data": "mine: 9 and 300 pairs"}
+    ],
+    "table": [
+        {
+            "metric": "cosine",
+            "far": 0.01,
+            "threshold": 0.12345,
+            "threshold_low": 0.1,
+            "threshold_high": 0.15,
+            "tar": 0.955,
+            "checked_far": None,
+            "checked_tar": None,
+        }
+    ],
+    "notes": ["At 300 pairs of strangers FAR 0.001 cannot be stated; the smallest is 0.01."],
+}
+
+
+def test_a_calibration():
+    assert render.calibration(CALIBRATION).splitlines() == [
+        "Net with mtcnn.",
+        "mine: 9 and 300 pairs.",
+        "",
+        "metric  FAR   threshold  95 %              TAR",
+        "cosine  0.01  0.1235     0.1000 to 0.1500  95.5 %",
+        "",
+        "FAR and TAR: parts of the pairs of strangers, and of one person, that are accepted. "
+        "95 %: where the",
+        "  threshold would lie with other people like these.",
+        "At 300 pairs of strangers FAR 0.001 cannot be stated; the smallest is 0.01.",
+        "Not saved: with --save verify uses these thresholds from now on.",
+    ]
+
+
+def test_a_saved_and_checked_calibration():
+    (row,) = CALIBRATION["table"]
+    (entry,) = CALIBRATION["entries"]
+    rows = [
+        row | {"checked_far": 0.0123, "checked_tar": 0.9},
+        row | {"far": 5e-4, "threshold_low": None, "checked_far": 0.0, "checked_tar": 1.0},
+    ]
+    value = {
+        "entries": [entry | {"flip": True}],
+        "table": rows,
+        "notes": [],
+        "saved": "/cache/thresholds.json",
+    }
+    lines = render.calibration(value).splitlines()
+    assert lines[0] == "Net with mtcnn, mirror images averaged in."
+    assert lines[3:6] == [
+        "metric  FAR     threshold  95 %              TAR     FAR of others  TAR of others",
+        "cosine  0.01    0.1235     0.1000 to 0.1500  95.5 %  0.012          90.0 %",
+        "cosine  0.0005  0.1235     -                 95.5 %  0              100.0 %",
+    ]
+    assert lines[-3:] == [
+        "Saved in /cache/thresholds.json.",
+        "From now on verify uses these thresholds wherever Net runs with mtcnn and the same "
+        "settings, and its",
+        "  answers say so.",
+    ]

@@ -29,14 +29,18 @@ store
 runtime
 checks bridge
 detectors recognizers
-distance
+distance saved_thresholds
 thresholds fingerprint
 parallel
 pipeline
 verbs
 catalog extend face_files render compat
 model_cards benchmark
+threshold_fit
+calibration
 cli_arguments
+cli_job
+cli_benchmark
 cli_commands
 cli
 __main__

@@ -18,6 +18,7 @@ import numpy as np
 
 from facekit import images
 from facekit.errors import InvalidArgument
+from facekit.store import layout
 from facekit.types import Detection
 
 _VERSION = 1
@@ -39,6 +40,11 @@ _WAIT = 60.0  # seconds for another run's transaction
 _AT_ONCE = 500  # values of one SQL statement
 
 Content = bytes  # the first 16 bytes of a sha256
+
+
+def default_path() -> Path:
+    """The file that is used when none is named: in facekit's cache directory."""
+    return layout.home() / "benchmark.sqlite"
 
 
 def content_of(source: Any) -> Content:

@@ -98,15 +98,26 @@ class Embeddings:
         """Number of pictures that some pipeline has still to see."""
         return sum(1 for _ in self._work())
 
-    def make(self, advance: Callable[[int], Any] = lambda _: None) -> None:
+    def make(self, advance: Callable[[int], Any] = lambda _: None, *, bar: bool = False) -> None:
         """Compute what is missing, keeping it as it comes.
 
         Parameters
         ----------
         advance : callable
             Called with the number of pictures done since its last call.
+        bar : bool
+            Show a bar with the time left on stderr.
         """
         work = list(self._work())
+        if bar and work:
+            from tqdm import tqdm
+
+            with tqdm(total=len(work), unit=" pictures", smoothing=0.1) as shown:
+                self._make(work, shown.update)
+        else:
+            self._make(work, advance)
+
+    def _make(self, work: list[_Item], advance: Callable[[int], Any]) -> None:
         made: list[_Made] = []
         saved = time.monotonic()
         for done in in_chunks(self._chunk, work, _PICTURES_A_CHUNK, self._threads):

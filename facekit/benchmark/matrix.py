@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from facekit import catalog, distance, zoo
-from facekit.benchmark import memory, verification
-from facekit.benchmark.cache import Cache
+from facekit import catalog, zoo
+from facekit.benchmark import choices, memory, verification
+from facekit.benchmark.cache import Cache, default_path
+from facekit.benchmark.choices import ALL, Choice, Names
 from facekit.benchmark.embed import Embedded, Embeddings, Pipeline
 from facekit.benchmark.identification import Recall, recall_at_1
 from facekit.benchmark.protocol import Protocol
@@ -22,13 +23,9 @@ from facekit.errors import InvalidArgument, UnknownName
 from facekit.pipeline import FaceKit
 from facekit.runtime import cpu_count
 
-ALL, BOTH = "all", "both"
 COUNTINGS = ("conv-facenet",)
 _MANY_PAIRS = 1_000_000  # above, distances are kept in float32
 _STEPS = ("decode", "detect", "align", "embed")
-
-Names = str | Sequence[str] | None
-Choice = bool | str | None
 
 
 def run(
@@ -92,19 +89,19 @@ def run(
     cut_already = protocol.points is not None and detectors is None
     if not cut_already:
         protocol = replace(protocol, points=None)
-    recognizers, absent = _chosen(models, "recognizer", zoo.DEFAULT_RECOGNIZER)
+    recognizers, absent = choices.models(models, "recognizer", zoo.DEFAULT_RECOGNIZER)
     finders, absent_too = (
-        (["skip"], []) if cut_already else _chosen(detectors, "detector", zoo.DEFAULT_DETECTOR)
+        (["skip"], [])
+        if cut_already
+        else choices.models(detectors, "detector", zoo.DEFAULT_DETECTOR)
     )
-    chosen_metrics = list(distance.METRICS) if metrics == ALL else _names(metrics)
-    for metric in chosen_metrics:
-        distance.check(metric)
-    pipelines = list(_pipelines(recognizers, finders, align, flip, cut_already))
+    chosen_metrics = choices.metrics(metrics)
+    pipelines = list(choices.pipelines(recognizers, finders, align, flip, cut_already))
     sizes = {row["name"]: row["size"] for row in catalog.rows()}
-    store = Cache(cache or _default_cache())
+    store = Cache(cache or default_path())
     try:
         embeddings = Embeddings(protocol, pipelines, store, threads)
-        _make(embeddings, progress)
+        embeddings.make(bar=progress)
         outcomes: list[Outcome] = []
         failures: dict[str, list[tuple[str, str]]] = {}
         for pipeline in pipelines:
@@ -118,81 +115,6 @@ def run(
     return BenchmarkResult(
         protocol, outcomes, failures, [*absent, *absent_too], _about(command, threads)
     )
-
-
-# -- what to run ---------------------------------------------------------------------
-
-
-def _names(names: Names) -> list[str]:
-    listed = names.split(",") if isinstance(names, str) else list(names or ())
-    return [name.strip() for name in listed if name.strip()]
-
-
-def _chosen(names: Names, task: str, default: str) -> tuple[list[str], list[dict[str, str]]]:
-    """Names of models, and those that "all" cannot mean here, with the reason."""
-    registry: Any = zoo.recognizers if task == "recognizer" else zoo.detectors
-    asked = _names(names) or [default]
-    left_out = {registry.get(name[1:]).name for name in asked if name.startswith("-")}
-    wanted = [name for name in asked if not name.startswith("-")] or [ALL]
-    chosen: list[str] = []
-    absent: list[dict[str, str]] = []
-    for name in wanted:
-        if name != ALL:
-            chosen.append(registry.get(name).name)
-            continue
-        for row in catalog.rows(task):
-            if row["available"]:
-                chosen.append(row["name"])
-            elif row["name"] not in left_out:
-                reason = "; ".join(row["state"])
-                absent.append({"name": row["name"], "reason": reason})
-    chosen = [name for name in dict.fromkeys(chosen) if name not in left_out]
-    if not chosen:
-        raise InvalidArgument(f"No {task} is left to measure.", "See `facekit models --available`.")
-    return chosen, absent
-
-
-def _pipelines(
-    models: Sequence[str], detectors: Sequence[str], align: Choice, flip: Choice, cut: bool
-) -> Iterator[Pipeline]:
-    for model in models:
-        flips = _choices("flip", flip, zoo.recognizers.get(model).flip)
-        for detector in detectors:
-            aligned = _choices("align", align, True)
-            if detector == "skip":
-                # A picture that is taken whole cannot be turned; one cut already is upright.
-                aligned = [cut]
-            yield from (
-                Pipeline(model, detector, one, mirrored) for one in aligned for mirrored in flips
-            )
-
-
-def _choices(name: str, value: Choice, default: bool) -> list[bool]:
-    if value is None:
-        return [default]
-    if value == BOTH:
-        return [True, False]
-    if not isinstance(value, (bool, np.bool_)):
-        raise InvalidArgument(f"{name} is {value!r}.", 'It must be True, False or "both".')
-    return [bool(value)]
-
-
-def _default_cache() -> Path:
-    from facekit.store.layout import home
-
-    return home() / "benchmark.sqlite"
-
-
-def _make(embeddings: Embeddings, progress: bool) -> None:
-    if not progress:
-        embeddings.make()
-        return
-    from tqdm import tqdm
-
-    total = embeddings.missing()
-    if total:
-        with tqdm(total=total, unit=" pictures", smoothing=0.1) as bar:
-            embeddings.make(bar.update)
 
 
 # -- figures -------------------------------------------------------------------------

@@ -47,9 +47,9 @@ class Protocol:
     Raises
     ------
     InvalidArgument
-        For a picture or a pair that occurs twice, a pair that joins a picture with itself, a label that
-        contradicts ``people``, folds that are not 0 .. K - 1 or lack one of the two kinds
-        of pairs.
+        For a picture or a pair that occurs twice, a pair that joins a picture with itself, a
+        label that contradicts ``people``, folds that are not 0 .. K - 1 or lack one of the
+        two kinds of pairs.
     """
 
     name: str
@@ -103,7 +103,7 @@ def all_pairs(
     if strangers <= most:
         first, second = np.triu_indices(count, 1)
     else:
-        first, second = _sample(labels, most)
+        first, second = _sample(labels, most, strangers)
         note = f"{note} A fixed sample of {most:,} of {strangers:,} pairs of strangers.".strip()
         first = np.concatenate([same_pairs[:, 0], first])
         second = np.concatenate([same_pairs[:, 1], second])
@@ -132,17 +132,25 @@ def pairs_within(labels: np.ndarray) -> np.ndarray:
     return np.concatenate(pairs)
 
 
-def _sample(labels: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+def _sample(labels: np.ndarray, most: int, strangers: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of strangers, each once, the same in every run."""
     rng = np.random.default_rng(0)
     count = len(labels)
+    if strangers <= 2 * most:
+        # Drawing until so many are met would take long.
+        first, second = np.triu_indices(count, 1)
+        apart = np.flatnonzero(labels[first] != labels[second])
+        chosen = np.sort(rng.choice(apart, most, replace=False))
+        return first[chosen], second[chosen]
     codes = np.empty(0, np.int64)
     while len(codes) < most:
         first, second = rng.integers(0, count, (2, most))
         apart = labels[first] != labels[second]
         low, high = np.minimum(first, second)[apart], np.maximum(first, second)[apart]
-        codes = np.unique(np.concatenate([codes, low * count + high]))
-    codes = np.sort(rng.permutation(codes)[:most])
+        codes = np.sort(np.concatenate([codes, low * count + high]))
+        # By hand, because numpy.unique of numpy 2.3 and later is slow on so many numbers.
+        codes = codes[np.diff(codes, prepend=-1) > 0]
+    codes = np.sort(rng.choice(codes, most, replace=False))
     return codes // count, codes % count
 
 
@@ -154,6 +162,11 @@ def _check_pairs(protocol: Protocol) -> None:
     for label, values in (("people", protocol.people), ("groups", protocol.groups)):
         if values is not None and len(values) != count:
             raise InvalidArgument(f"{name} has {len(values)} {label} for {count} pictures.")
+    if protocol.same.all() or not protocol.same.any():
+        missing = "strangers" if protocol.same[0] else "one person"
+        raise InvalidArgument(
+            f"{name} has no pair of {missing}.", "Verification needs both kinds of pairs."
+        )
     low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second)
     paths = [str(picture) for picture in protocol.pictures if isinstance(picture, (str, Path))]
     if len(set(paths)) < len(paths):

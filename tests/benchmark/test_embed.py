@@ -88,7 +88,7 @@ def test_a_changed_picture_is_new(sample_paths, tmp_path, cache):
     mine = tmp_path / "mine.jpg"
     mine.write_bytes(Path(first).read_bytes())
     pipeline = Pipeline("Dlib", "mtcnn")
-    protocol = asked(mine, second)
+    protocol = asked(mine, second, NOBODY)
     before = made(protocol, [pipeline], cache)[pipeline].vectors
     mine.write_bytes(Path(second).read_bytes())
     after = made(protocol, [pipeline], cache)[pipeline].vectors
@@ -131,13 +131,13 @@ def test_recognizers_share_faces_and_crops(sample_paths, cache, here, monkeypatc
         AlignedEmbedder, "crop", lambda self, *a, **o: cut.append(1) or crop(self, *a, **o)
     )
     pipelines = [Pipeline(name, "mtcnn") for name in names]
-    made(asked(*sample_paths.values()), pipelines, cache)
+    made(asked(*sample_paths.values(), NOBODY), pipelines, cache)
     assert len(cut) == 2
 
 
 def test_times_are_kept(sample_paths, cache):
     pipeline = Pipeline("Dlib", "mtcnn", flip=True)
-    protocol = asked(*sample_paths.values())
+    protocol = asked(*sample_paths.values(), NOBODY)
     first = made(protocol, [pipeline], cache)[pipeline].seconds
     assert set(first) == {"decode", "detect", "align", "embed"}
     assert all(value > 0 for value in first.values())
@@ -151,7 +151,8 @@ def test_pictures_that_are_cut_out_need_no_detector(samples, cache):
     picture = np.ascontiguousarray(samples["grace_hopper"])
     points = np.array([[0.4, 0.4], [0.6, 0.4], [0.5, 0.5], [0.42, 0.6], [0.58, 0.6]], np.float32)
     pipeline = Pipeline("Dlib", "skip")
-    protocol = asked(picture, NOBODY, points=points)
+    other = NOBODY + 1
+    protocol = asked(picture, NOBODY, other, points=points)
     found = made(protocol, [pipeline], cache)[pipeline]
     kit = FaceKit("Dlib", "skip")
     height, width = picture.shape[:2]
@@ -161,4 +162,4 @@ def test_pictures_that_are_cut_out_need_no_detector(samples, cache):
     np.testing.assert_allclose(found.vectors[0], kit.recognizer.embed(crop[None])[0], atol=1e-6)
     assert zoo.recognizers.get("Dlib").crop == "points"
     # The same pictures, found by a detector or taken whole, are other vectors.
-    assert Embeddings(asked(picture, NOBODY), [pipeline], cache).missing() == 2
+    assert Embeddings(asked(picture, NOBODY, other), [pipeline], cache).missing() == 3
