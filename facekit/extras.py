@@ -13,6 +13,8 @@ EXTRAS = {
     "deepface": "deepface",
     "dlib": "dlib",
     "h5py": "keras",
+    "jinja2": "benchmark",
+    "matplotlib": "benchmark",
     "mediapipe": "mediapipe",
 }
 

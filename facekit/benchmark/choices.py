@@ -23,10 +23,10 @@ def metrics(names: Names) -> list[str]:
     Raises
     ------
     UnknownName
-        For a metric that does not exist.
+        For a metric that does not exist, or none at all.
     """
     chosen = list(distance.METRICS) if names == ALL else _listed(names)
-    for metric in chosen:
+    for metric in chosen or [""]:
         distance.check(metric)
     return chosen
 
