@@ -349,6 +349,11 @@ def _job(name: str, out: str | None, pretty: bool | None, data: str, **options: 
 
 def _said(options: dict[str, Any]) -> list[str]:
     """The options as they can be typed again; where the data lie is nobody's business."""
-    said = {name: value for name, value in options.items() if value is not None and name != "cache"}
-    plain = [f"--{name} {str(value).lower()}" for name, value in said.items() if name != "groups"]
-    return ["--data DIR", *plain]
+    private = ("cache", "groups", "identities")
+    said = {key: value for key, value in options.items() if value is not None}
+    texts = {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in said.items()
+        if key not in private
+    }
+    return ["--data DIR", *(f"--{key} {text}" for key, text in texts.items())]

@@ -49,6 +49,8 @@ def _recognizer(spec: RecognizerSpec) -> Iterator[str]:
     crop = _CROPS[spec.crop].format(margin=spec.margin, width=1 + spec.margin)
     mirror = "; the mirror image's embedding is added" if spec.flip else ""
     yield f"* Crop: {crop}{mirror}."
+    if spec.centre is not None:
+        yield "* The mean embedding (of LFW View 1) is subtracted, as the authors' evaluation does."
     if spec.published_lfw is not None:
         yield f"* LFW as published: {spec.published_lfw:.2f} %."
     yield from _terms(spec)

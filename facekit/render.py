@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
 from typing import Any
+
+_ROWS_SHOWN = 40  # of a benchmark
 
 
 def verdict(result: dict[str, Any]) -> str:
@@ -185,6 +188,51 @@ def detector_figures(rows: list[dict[str, Any]]) -> str:
         lines.append(cells)
     errors = [f"{row['name']}: {row['error']}" for row in rows if row["error"]]
     return "\n".join([table(lines, ("detector", *columns)), *errors])
+
+
+def benchmark(value: dict[str, Any]) -> str:
+    """The table of ``facekit benchmark lfw`` and its like, the best accuracy first."""
+    asked, rows = value["protocol"], value["rows"]
+    head = ["model", "detector", "aligned", "mirrored", "metric", "accuracy", "TAR at FAR 1e-3"]
+    head += ["EER", "missed", "ms"]
+    extra = {"recall_at_1": "recall@1", "accuracy_conv_facenet": "conv-facenet's way"}
+    extra = {key: name for key, name in extra.items() if any(row.get(key) for row in rows)}
+    lines = [
+        [
+            *(row["model"], row["detector"]),
+            *("yes" if row[key] else "no" for key in ("aligned", "flip")),
+            row["metric"],
+            f"{_success(row['accuracy'])}"
+            + (f" ± {100 * row['standard_error']:.2f}" if row["standard_error"] else ""),
+            # Marked where these strangers are too few for the rate.
+            f"{_success(row['tar_1e-3'])}{'*' if 3 * row['far_resolution'] > 1e-3 else ''}",
+            None if row["eer"] is None else f"{math.ceil(1e4 * row['eer'] - 1e-6) / 100:.2f}",
+            row["missed"],
+            None if row["total_ms"] is None else f"{row['total_ms']:.1f}",
+            *(_success(row.get(key)) for key in extra),
+        ]
+        for row in rows[:_ROWS_SHOWN]
+    ]
+    ends = [*value["cannot_be_stated"]]
+    if len(rows) > _ROWS_SHOWN:
+        ends.append(f"{len(rows) - _ROWS_SHOWN} more rows: --json prints all.")
+    if value["files"]:
+        ends.append(f"Report: {value['files'][0]}")
+    counts = f"{asked['name']}: {asked['pairs']:,} pairs of {asked['pictures']:,} pictures."
+    return "\n".join(
+        [
+            *_wrapped(counts, *([asked["note"]] if asked["note"] else [])),
+            "",
+            table(lines, [*head, *extra.values()]),
+            "",
+            *_wrapped("Percent; ms is CPU time of one thread a picture.", *ends),
+        ]
+    )
+
+
+def _success(value: float | None) -> str | None:
+    """Percent, never rounded up."""
+    return None if value is None else f"{math.floor(1e4 * value + 1e-6) / 100:.2f}"
 
 
 def calibration(value: dict[str, Any]) -> str:

@@ -281,3 +281,36 @@ def test_a_saved_and_checked_calibration():
         "settings, and its",
         "  answers say so.",
     ]
+
+
+def row_of_benchmark(**changed):
+    row = {"model": "Dlib", "detector": "mtcnn", "aligned": True, "flip": False, "metric": "cosine"}
+    row |= {"accuracy": 0.99219, "standard_error": 0.0012, "tar_1e-3": 0.96999, "eer": 0.01001}
+    row |= {"missed": 2, "total_ms": 19.96, "far_resolution": 1 / 3000, "recall_at_1": None}
+    return row | changed
+
+
+def test_a_benchmarks_table_rounds_nothing_up():
+    value = {
+        "protocol": {
+            "name": "LFW View 2",
+            "pairs": 6000,
+            "pictures": 7701,
+            "note": "In ten folds.",
+        },
+        "rows": [row_of_benchmark(), row_of_benchmark(far_resolution=1 / 300, eer=None)],
+        "cannot_be_stated": ["Too few."],
+        "files": ["out/report.html"],
+    }
+    text = render.benchmark(value)
+    first, second = (line for line in text.splitlines() if line.startswith("Dlib"))
+    assert "99.21 ± 0.12" in first
+    assert "96.99 " in first
+    assert "1.01" in first
+    assert "96.99*" in second
+    for part in ("6,000 pairs of 7,701 pictures", "In ten folds.", "Too few.", "out/report.html"):
+        assert part in text
+    assert "recall@1" not in text
+    many = value | {"rows": [row_of_benchmark(recall_at_1=0.5)] * 41}
+    assert "1 more rows" in render.benchmark(many)
+    assert "recall@1" in render.benchmark(many)

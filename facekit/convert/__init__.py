@@ -38,6 +38,7 @@ CONVERTERS: dict[str, Converter] = {
     "mtcnn_pnet": Converter("facekit.convert.mtcnn", "convert_pnet", 1),
     "mtcnn_rnet": Converter("facekit.convert.mtcnn", "convert_rnet", 1),
     "openface": Converter("facekit.convert.openface", "convert", 1),
+    "prelu": Converter("facekit.convert.prelu", "convert", 1),
     "retinaface_mobilenet": Converter("facekit.convert.retinaface_mobilenet", "convert", 1),
     "retinaface_resnet50": Converter("facekit.convert.retinaface_resnet50", "convert", 1),
     "vgg_face": Converter("facekit.convert.vgg_face", "convert", 1),

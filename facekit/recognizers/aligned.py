@@ -12,7 +12,8 @@ from facekit.runtime import Network
 from facekit.types import Detection
 from facekit.zoo.specs import RecognizerSpec
 
-_CROPS_PER_RUN = 16  # more does not run faster, and costs memory
+# More falls out of the second-level cache: with 16, MobileFaceNets took a quarter longer.
+_CROPS_PER_RUN = 4
 
 
 class AlignedEmbedder:
@@ -62,6 +63,8 @@ class AlignedEmbedder:
                         f"The network of {spec.name} gives {out.shape[1]} numbers a face, "
                         f"but its spec says {spec.dimension}."
                     )
+                if spec.centre is not None:
+                    out = out - np.array(spec.centre, np.float32)
                 if spec.unit:
                     out = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
                 vectors[start : start + len(part)] += out

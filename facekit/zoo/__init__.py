@@ -13,7 +13,7 @@ from facekit.zoo.specs import DetectorSpec, RecognizerSpec
 DEFAULT_DETECTOR = "mtcnn"
 DEFAULT_RECOGNIZER = "Dlib"
 
-_SHARED = {"registries", "specs", "templates"}  # what families are made of
+_SHARED = {"centres", "registries", "specs", "templates"}  # what families are made of
 
 for _module in iter_modules(__path__):
     if _module.name not in _SHARED:

@@ -1,5 +1,6 @@
 """MobileFaceNets (Chen et al. 2018) of two authors, both trained with the ArcFace loss."""
 
+from facekit.zoo.centres import MOBILEFACENET_068
 from facekit.zoo.registries import recognizers
 from facekit.zoo.specs import RecognizerSpec
 from facekit.zoo.templates import ARCFACE_INPUT, SPHEREFACE_112X96
@@ -18,6 +19,7 @@ recognizers.register(
         box_scale=1.04,
         box_centre=(0.50, 0.58),
         interpolation="area",
+        centre=MOBILEFACENET_068,
         flip=True,
         published_lfw=99.3,
         source="https://github.com/Xiaoccer/MobileFaceNet_Pytorch",
