@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +24,7 @@ from facekit.pipeline import DEFAULT_FACE_RULE, FACE_RULES, FaceKit
 from facekit.runtime import cpu_count
 from facekit.types import Detection
 
-_PICTURES_A_CHUNK = 32
-_SECONDS_BETWEEN_SAVES = 2.0
+_PICTURES_A_CHUNK = 16
 NO_FACE = "no face was found"
 
 Face = tuple[Detection | None, str]  # or None and why
@@ -118,16 +117,10 @@ class Embeddings:
             self._make(work, advance)
 
     def _make(self, work: list[_Item], advance: Callable[[int], Any]) -> None:
-        made: list[_Made] = []
-        saved = time.monotonic()
-        for done in in_chunks(self._chunk, work, _PICTURES_A_CHUNK, self._threads):
-            made.append(done)
-            if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
-                self._save(made)
-                advance(len(made))
-                made, saved = [], time.monotonic()
-        self._save(made)
-        advance(len(made))
+        # A chunk comes back whole, and is kept before the next one is looked at.
+        for made in in_chunks(self._chunk, work, _PICTURES_A_CHUNK, self._threads):
+            self._save(made)
+            advance(len(made))
 
     def __getitem__(self, pipeline: Pipeline) -> Embedded:
         """What one pipeline gave; call ``make`` first."""
@@ -176,7 +169,7 @@ class Embeddings:
                 mine = {key: some[content] for key, some in faces.items() if content in some}
                 yield _Item(source, content, {part: parts[part] for part in todo}, mine)
 
-    def _chunk(self, items: list[_Item], threads: int) -> list[_Made]:
+    def _chunk(self, items: list[_Item], threads: int) -> list[list[_Made]]:
         # One CPU a chunk even when there is only one chunk, so that CPU time is all of it.
         del threads
         clock = _Clock()
@@ -188,7 +181,7 @@ class Embeddings:
             with clock("decode", 0):
                 group = next(groups, None)
             if group is None:
-                return made
+                return [made]
             clock.count("decode", len(group))
             pictures = []
             for _, picture in group:
@@ -260,8 +253,7 @@ class Embeddings:
             for made, vector in zip(owners, vectors, strict=True):
                 made.vectors[part] = (vector, "")
 
-    def _save(self, made: Iterable[_Made]) -> None:
-        made = list(made)
+    def _save(self, made: Sequence[_Made]) -> None:
         with self._cache as cache:
             cache.keep_faces(
                 (key, one.content, face, why)

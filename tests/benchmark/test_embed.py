@@ -100,7 +100,6 @@ def test_a_stopped_run_goes_on_where_it_stopped(sample_paths, cache, monkeypatch
     from facekit.benchmark import embed
 
     monkeypatch.setattr(embed, "_PICTURES_A_CHUNK", 1)
-    monkeypatch.setattr(embed, "_SECONDS_BETWEEN_SAVES", -1.0)
     protocol = asked(*sample_paths.values(), NOBODY)
     pipeline = Pipeline("Dlib", "mtcnn")
     stopped = Embeddings(protocol, [pipeline], cache, threads=1)
