@@ -10,7 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from facekit import checks, detectors, distance, geometry, images, recognizers, thresholds, zoo
+from facekit import (
+    checks,
+    detectors,
+    distance,
+    geometry,
+    images,
+    recognizers,
+    thresholds,
+    verdict,
+    zoo,
+)
 from facekit.detectors.skip import whole_picture
 from facekit.errors import (
     FaceKitError,
@@ -23,7 +33,7 @@ from facekit.fingerprint import fingerprint
 from facekit.parallel import in_chunks
 from facekit.recognizers import normalization as norm
 from facekit.runtime import cpu_count
-from facekit.types import NO_FACIAL_AREA, Detection, Embedding, Face, Result, VerifyResult
+from facekit.types import Detection, Embedding, Face, Result, VerifyResult
 
 
 def _from_centre(face: Detection, shape: tuple[int, ...]) -> float:
@@ -374,17 +384,20 @@ class FaceKit:
         if threshold is not None:
             checks.check_number("threshold", threshold, 0)
         fitted = self._fitted(distance_metric, far, given=threshold is not None)
+        rule = verdict.Rule(
+            model=self.model_name,
+            detector=self.detector_backend,
+            metric=distance_metric,
+            given=threshold,
+            fitted=fitted,
+            faces="closest" if closest else self.faces,
+            fingerprint=self.fingerprint,
+        )
         sides = self._sides([side for pair in pairs for side in pair])
-        results: list[VerifyResult | FaceKitError] = []
-        for one, two in zip(sides[::2], sides[1::2], strict=True):
-            error = one.error or two.error
-            if error is not None:
-                results.append(error)
-                continue
-            results.append(
-                self._verdict(one, two, distance_metric, threshold, fitted, closest, start)
-            )
-        return results
+        return [
+            one.error or two.error or verdict.judge(one, two, rule, start)
+            for one, two in zip(sides[::2], sides[1::2], strict=True)
+        ]
 
     def _fitted(self, metric: str, far: float, *, given: bool) -> thresholds.Threshold:
         """The fitted threshold; where the caller gave one, at least its confidence curve."""
@@ -440,64 +453,3 @@ class FaceKit:
                 "Embed both pictures with the same settings.",
             )
         return Result("embedding", [Embedding(vector, None, "embedding", self.fingerprint)])
-
-    def _verdict(
-        self,
-        one: Result,
-        two: Result,
-        metric: str,
-        threshold: float | None,
-        fitted: thresholds.Threshold,
-        closest: bool,
-        start: float,
-    ) -> VerifyResult:
-        i = j = 0
-        if closest:
-            a, b = (np.stack([f.vector for f in side.faces]) for side in (one, two))
-            i, j = divmod(int(distance.pairwise(a, b, metric).argmin()), len(b))
-        first, second = one.faces[i], two.faces[j]
-        gap = float(distance.distance(first.vector, second.vector, metric))
-        limit = fitted.value if threshold is None else float(threshold)
-        assert limit is not None
-        own = threshold is not None
-        warnings = [
-            *self._remarks("img1", one, closest, own),
-            *self._remarks("img2", two, closest, own),
-        ]
-        # A picture in which nothing was found is no evidence: no verdict of "same" from it.
-        blind = self.detector_backend != "skip" and any(
-            face.detection is not None and face.detection.score == 0 for face in (first, second)
-        )
-        source = dict(fitted.source) if threshold is None else {"given": True}
-        return VerifyResult(
-            verified=gap <= limit and not (blind and threshold is None),
-            distance=gap,
-            threshold=limit,
-            confidence=None if blind else fitted.confidence(gap),
-            model=self.model_name,
-            detector_backend=self.detector_backend,
-            similarity_metric=metric,
-            facial_areas={
-                name: face.detection.facial_area() if face.detection else dict(NO_FACIAL_AREA)
-                for name, face in (("img1", first), ("img2", second))
-            },
-            face_confidence={
-                name: face.detection.score if face.detection else None
-                for name, face in (("img1", first), ("img2", second))
-            },
-            threshold_source=source,
-            fingerprint=self.fingerprint,
-            warnings=tuple(warnings),
-            time=round(time.perf_counter() - start, 3),
-        )
-
-    def _remarks(
-        self, name: str, side: Result, closest: bool, own_threshold: bool
-    ) -> Iterator[str]:
-        first = side.faces[0].detection
-        if first is not None and first.score == 0 and self.detector_backend != "skip":
-            end = "." if own_threshold else ", so it cannot be verified."
-            yield f"{name}: no face was found; the whole picture was compared{end}"
-        if len(side.faces) > 1:
-            rule = "the closest pair" if closest else f"the {self.faces.replace('_', ' ')} one"
-            yield f"{name}: {len(side.faces)} faces were found; {rule} was compared."

@@ -31,6 +31,7 @@ checks bridge
 detectors recognizers
 distance saved_thresholds
 thresholds fingerprint
+verdict
 parallel
 pipeline
 verbs
