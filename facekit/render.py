@@ -42,7 +42,9 @@ def verdict(result: dict[str, Any]) -> str:
 
 def _wrapped(*lines: str) -> list[str]:
     width = min(_columns(), 100)
-    return [textwrap.fill(line, width, subsequent_indent="  ") for line in lines]
+    # A path is not to be broken: it will be copied.
+    whole = {"break_on_hyphens": False, "break_long_words": False}
+    return [textwrap.fill(line, width, subsequent_indent="  ", **whole) for line in lines]
 
 
 def _columns() -> int:
