@@ -43,8 +43,10 @@ def verdict(result: dict[str, Any]) -> str:
 def _wrapped(*lines: str) -> list[str]:
     width = min(_columns(), 100)
     # A path is not to be broken: it will be copied.
-    whole = {"break_on_hyphens": False, "break_long_words": False}
-    return [textwrap.fill(line, width, subsequent_indent="  ", **whole) for line in lines]
+    wrapper = textwrap.TextWrapper(
+        width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+    )
+    return [wrapper.fill(line) for line in lines]
 
 
 def _columns() -> int:
