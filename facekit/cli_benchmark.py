@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from facekit import zoo
 from facekit.cli_arguments import typed
-from facekit.cli_job import Job, progress, render, without
+from facekit.cli_job import Job, progress, render
 from facekit.errors import InvalidArgument
 
 
-@typed
-def lfw(
-    data: str,
+def _shared(
     *,
-    view: str = "2",
     models: str | None = None,
     detectors: str | None = None,
     metrics: str = "all",
@@ -26,158 +24,90 @@ def lfw(
     out: str | None = None,
     cache: str | None = None,
     pretty: bool | None = None,
-):
+) -> None:
+    """What all commands take that measure models on pairs.
+
+    Args:
+        models: Recognizers with commas between them; `all` on this machine, `-NAME` to leave one
+            out. By default facekit's default.
+        detectors: The same for detectors. Faces that are cut out already need none.
+        metrics: cosine, euclidean, euclidean_l2, angular, or `all`.
+        align: Turn faces upright: true, false or both.
+        flip: Add mirror images: true, false or both; by default as the model's spec says.
+        counting: conv-facenet, for that project's own way of counting, beside the standard one.
+        out: Folder for the report: HTML, Markdown, JSON, CSV and plots.
+        cache: File that keeps faces and vectors; by default in facekit's cache directory.
+        pretty: A table for people instead of JSON; chosen by itself on a terminal.
+    """
+
+
+def _measures(command: Callable[..., None]) -> Callable[..., Job]:
+    """A command of the data set whose reader takes what ``command`` takes, and ``_shared``."""
+    name = command.__name__
+    own, shared = (inspect.signature(one).parameters for one in (command, _shared))
+    own_help, shared_help = (inspect.getdoc(one) or "" for one in (command, _shared))
+
+    def run(data: str, **options: Any) -> Job:
+        given = {key: parameter.default for key, parameter in shared.items()} | options
+        for key in ("align", "flip"):
+            given[key] = _choice(key, given[key])
+        return _job(name, given.pop("out"), given.pop("pretty"), data, **given)
+
+    run.__name__ = name
+    run.__doc__ = own_help + "\n" + shared_help.partition("Args:\n")[2]
+    parameters = [*own.values(), *shared.values()]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return typed(run)
+
+
+@_measures
+def lfw(data: str, *, view: str = "2") -> None:
     """Measure models on Labeled Faces in the Wild: 6,000 pairs in ten folds.
 
     Args:
         data: LFW's folder, with its pictures and pairs.txt; see `facekit benchmark download`.
         view: 2, or devtest or devtrain for the pairs of View 1.
-        models: Recognizers with commas between them; `all` on this machine, `-NAME` to leave one
-            out. By default facekit's default.
-        detectors: The same for detectors.
-        metrics: cosine, euclidean, euclidean_l2, angular, or `all`.
-        align: Turn faces upright: true, false or both.
-        flip: Add mirror images: true, false or both; by default as the model's spec says.
-        counting: conv-facenet, for that project's own way of counting, beside the standard one.
-        out: Folder for the report: HTML, Markdown, JSON, CSV and plots.
-        cache: File that keeps faces and vectors; by default in facekit's cache directory.
-        pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
-    options = _options(locals(), "data", "view")
-    return _job("lfw", out, pretty, data, view=view, **options)
 
 
-@typed
-def people(
-    data: str,
-    *,
-    groups: str | None = None,
-    models: str | None = None,
-    detectors: str | None = None,
-    metrics: str = "all",
-    align: str = "true",
-    flip: str | None = None,
-    counting: str | None = None,
-    out: str | None = None,
-    cache: str | None = None,
-    pretty: bool | None = None,
-):
+@_measures
+def people(data: str, *, groups: str | None = None) -> None:
     """Measure models on your own folder of people: every pair of pictures counts.
 
     Args:
         data: Folder with one folder a person; AT&T's has this form too.
         groups: CSV that gives each person or picture a group, for figures by group.
-        models: Recognizers with commas between them; `all` on this machine, `-NAME` to leave one
-            out. By default facekit's default.
-        detectors: The same for detectors.
-        metrics: cosine, euclidean, euclidean_l2, angular, or `all`.
-        align: Turn faces upright: true, false or both.
-        flip: Add mirror images: true, false or both; by default as the model's spec says.
-        counting: conv-facenet, for that project's own way of counting, beside the standard one.
-        out: Folder for the report: HTML, Markdown, JSON, CSV and plots.
-        cache: File that keeps faces and vectors; by default in facekit's cache directory.
-        pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
-    options = _options(locals(), "data", "groups")
-    return _job("people", out, pretty, data, groups=groups, **options)
 
 
-@typed
-def pairs(
-    data: str,
-    *,
-    models: str | None = None,
-    detectors: str | None = None,
-    metrics: str = "all",
-    align: str = "true",
-    flip: str | None = None,
-    out: str | None = None,
-    cache: str | None = None,
-    pretty: bool | None = None,
-):
+@_measures
+def pairs(data: str) -> None:
     """Measure models on the pairs of a CSV.
 
     Args:
         data: CSV with columns img1, img2 and same; fold, person1, person2, group1 and group2 if
             there are any.
-        models: Recognizers with commas between them; `all` on this machine, `-NAME` to leave one
-            out. By default facekit's default.
-        detectors: The same for detectors.
-        metrics: cosine, euclidean, euclidean_l2, angular, or `all`.
-        align: Turn faces upright: true, false or both.
-        flip: Add mirror images: true, false or both; by default as the model's spec says.
-        out: Folder for the report: HTML, Markdown, JSON, CSV and plots.
-        cache: File that keeps faces and vectors; by default in facekit's cache directory.
-        pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
-    return _job("pairs", out, pretty, data, **_options(locals(), "data"))
 
 
-@typed
-def bins(
-    data: str,
-    *,
-    models: str | None = None,
-    detectors: str | None = None,
-    metrics: str = "all",
-    align: str = "true",
-    flip: str | None = None,
-    out: str | None = None,
-    cache: str | None = None,
-    pretty: bool | None = None,
-):
+@_measures
+def bins(data: str) -> None:
     """Measure models on a .bin of the insightface format, such as cfp_fp or agedb_30.
 
     Args:
-        data: The file. Its pictures are cut out and upright; no detector is run on them.
-        models: Recognizers with commas between them; `all` on this machine, `-NAME` to leave one
-            out. By default facekit's default.
-        detectors: Find the faces anew with these.
-        metrics: cosine, euclidean, euclidean_l2, angular, or `all`.
-        align: Turn faces upright: true, false or both; only with detectors.
-        flip: Add mirror images: true, false or both; by default as the model's spec says.
-        out: Folder for the report: HTML, Markdown, JSON, CSV and plots.
-        cache: File that keeps faces and vectors; by default in facekit's cache directory.
-        pretty: A table for people instead of JSON; chosen by itself on a terminal.
+        data: The file. Its faces are cut out and upright.
     """
-    return _job("bins", out, pretty, data, **_options(locals(), "data"))
 
 
-@typed
-def celeba(
-    data: str,
-    *,
-    identities: str | None = None,
-    limit: int | None = None,
-    models: str | None = None,
-    detectors: str | None = None,
-    metrics: str = "all",
-    align: str = "true",
-    flip: str | None = None,
-    counting: str | None = None,
-    out: str | None = None,
-    cache: str | None = None,
-    pretty: bool | None = None,
-):
+@_measures
+def celeba(data: str, *, identities: str | None = None, limit: int | None = None) -> None:
     """Measure models on CelebA's pictures.
 
     Args:
         data: Folder of the pictures.
         identities: identity_CelebA.txt; by default beside the pictures.
         limit: Only so many people.
-        models: Recognizers with commas between them; `all` on this machine, `-NAME` to leave one
-            out. By default facekit's default.
-        detectors: The same for detectors.
-        metrics: cosine, euclidean, euclidean_l2, angular, or `all`.
-        align: Turn faces upright: true, false or both.
-        flip: Add mirror images: true, false or both; by default as the model's spec says.
-        counting: conv-facenet, for that project's own way of counting, beside the standard one.
-        out: Folder for the report: HTML, Markdown, JSON, CSV and plots.
-        cache: File that keeps faces and vectors; by default in facekit's cache directory.
-        pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
-    options = _options(locals(), "data", "identities", "limit")
-    return _job("celeba", out, pretty, data, identities=identities, limit=limit, **options)
 
 
 @typed
@@ -295,13 +225,6 @@ def calibrate(
         return {**made.to_dict(), "saved": None if saved is None else str(saved)}
 
     return Job(make, render("calibration"), pretty)
-
-
-def _options(arguments: dict[str, Any], *others: str) -> dict[str, Any]:
-    options = without(arguments, "out", "pretty", *others)
-    for name in ("align", "flip"):
-        options[name] = _choice(name, options[name])
-    return options
 
 
 def _choice(name: str, typed: str | None) -> bool | str | None:
