@@ -136,7 +136,7 @@ def _accept(entry: WeightFile, part: Path, target: Path, member: str) -> None:
         if entry.unpack or member:
             _compare(part, entry.download_size, entry.download_sha256)
             whole = layout.unpacking(target)
-            unpack(part, whole, member=member or entry.member, limit=entry.size)
+            unpack(part, whole, member=member, limit=entry.size)
         _compare(whole, entry.size, entry.sha256)
         if page and entry.sha256 is None:
             raise RefusedError("")

@@ -170,9 +170,7 @@ def unavailable(
     if entry.recipe:
         ways.append(entry.recipe)
     if entry.urls:
-        unpacked = {None: "", "bz2": " (unpacked from bz2)"}.get(
-            entry.unpack, f" (the member {entry.member} of the zip archive)"
-        )
+        unpacked = f" (unpacked from {entry.unpack})" if entry.unpack else ""
         ways.append(
             f"`facekit weights pull {entry.key}` downloads it; by hand, put "
             f"{' or '.join(map(_place_of, entry.urls))}{unpacked} at {target}."

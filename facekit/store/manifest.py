@@ -71,10 +71,8 @@ class WeightFile:
     urls : tuple of str
         Addresses, the origin first, then mirrors. ``ARCHIVE.zip#MEMBER`` is a member of
         a zip archive.
-    unpack : {None, "bz2", "zip"}
+    unpack : {None, "bz2"}
         How the download becomes the file.
-    member : str
-        The member of the zip archive.
     download_size, download_sha256
         Of the archive as downloaded, where known.
     package : tuple of InPackage
@@ -102,7 +100,6 @@ class WeightFile:
     sha256: str | None = None
     urls: tuple[str, ...] = ()
     unpack: str | None = None
-    member: str = ""
     download_size: int | None = None
     download_sha256: str | None = None
     package: tuple[InPackage, ...] = ()
@@ -148,10 +145,8 @@ def _problems(entry: WeightFile) -> Iterator[str]:
             yield f"{url!r} is not an http(s) address"
         if "#" in url and not _inside(url.partition("#")[2]):
             yield f"{url!r} names no member inside its archive"
-    if entry.unpack not in (None, "bz2", "zip"):
+    if entry.unpack not in (None, "bz2"):
         yield f"there is no way to unpack {entry.unpack!r}"
-    if (entry.unpack == "zip") != bool(entry.member) or not _inside(entry.member or "-"):
-        yield "a zip archive needs the name of a member inside it, and nothing else does"
     for place in entry.package:
         if not place.module.isidentifier() or not _inside(place.path):
             yield f"{place.path!r} is not a path inside the module {place.module!r}"
@@ -217,13 +212,8 @@ def parse(data: Any) -> dict[str, WeightFile]:
 
 
 def _parse_entry(key: str, raw: dict[str, Any]) -> WeightFile:
-    unpack, member = raw.pop("unpack", None), ""
-    if isinstance(unpack, dict):
-        ((unpack, member),) = unpack.items()
     return WeightFile(
         key=key,
-        unpack=unpack,
-        member=member,
         urls=tuple(raw.pop("urls", ())),
         package=tuple(InPackage(**place) for place in raw.pop("package", ())),
         alternatives=tuple(Form(**form) for form in raw.pop("alternatives", ())),

@@ -412,14 +412,14 @@ def test_an_archive_of_unknown_size_has_a_limit(server, make, content, monkeypat
 
 def test_zip(server, make, content, home):
     packed = zipped(**{"readme.txt": b"read me", "pack/net.onnx": content})
-    entry = make(server.add("net", packed), unpack="zip", member="pack/net.onnx")
+    entry = make(f"{server.add('net', packed)}#pack/net.onnx")
     assert fetch(entry).read_bytes() == content
     assert cached(home) == ["net.onnx"]
 
 
 def test_evil_members_go_nowhere(server, make, content, home, tmp_path):
     packed = zipped(**{"../../evil": b"e", "/tmp/evil": b"e", "C:\\evil": b"e", "net": content})
-    entry = make(server.add("net", packed), unpack="zip", member="net")
+    entry = make(f"{server.add('net', packed)}#net")
     before = {path for path in tmp_path.rglob("*") if home not in path.parents}
     assert fetch(entry).read_bytes() == content
     assert {path for path in tmp_path.rglob("*") if home not in path.parents} == before | {home}
@@ -435,14 +435,14 @@ def test_evil_members_go_nowhere(server, make, content, home, tmp_path):
     ],
 )
 def test_zip_that_is_wrong(server, make, content, home, spoil, text):
-    entry = make(server.add("net", spoil(zipped(net=content))), unpack="zip", member="net")
+    entry = make(f"{server.add('net', spoil(zipped(net=content)))}#net")
     with pytest.raises(DownloadError, match=text):
         fetch(entry)
     assert cached(home) == []
 
 
 def test_a_zip_bomb_is_stopped(server, make, home):
-    entry = make(server.add("net", zipped(net=bytes(10_000_000))), unpack="zip", member="net")
+    entry = make(f"{server.add('net', zipped(net=bytes(10_000_000)))}#net")
     with pytest.raises(DownloadError, match="more than the 300000 bytes"):
         fetch(entry)
     assert cached(home) == []
