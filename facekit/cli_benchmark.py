@@ -257,11 +257,11 @@ def _job(name: str, out: str | None, pretty: bool | None, data: str, **options: 
     command = " ".join(["facekit benchmark", "bin" if name == "bins" else name, *_said(options)])
 
     def make() -> dict[str, Any]:
-        from facekit import benchmark, extras
+        from facekit import benchmark
+        from facekit.benchmark import report
 
         if out:
-            for package in ("matplotlib", "jinja2"):  # before the work, not after it
-                extras.load(package, "A benchmark's report")
+            report.prepare(out)  # a mistake is told before the work, not after it
         measure: Callable[..., Any] = getattr(benchmark, name)
         result = measure(data, progress=sys.stderr.isatty(), command=command, **options)
         files = [str(path) for path in result.save(out)] if out else []

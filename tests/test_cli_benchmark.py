@@ -118,6 +118,7 @@ def test_calibrate_and_verify(folder, table, capsys):
         (("benchmark", "people", "PEOPLE", "--models", "Dlibb"), "Dlib"),
         (("benchmark", "people", "PEOPLE", "--counting", "mine"), "conv-facenet"),
         (("benchmark", "people", "PEOPLE", "--cache", "PEOPLE"), "--cache"),
+        (("benchmark", "people", "PEOPLE", "--out", "PEOPLE/s1/1.pgm"), "No report can be written"),
         (("benchmark", "pairs", "nowhere.csv"), "nowhere.csv"),
         (("benchmark", "bin", "nowhere.bin"), "nowhere.bin"),
         (("benchmark", "celeba", "nowhere"), "nowhere"),
@@ -129,7 +130,7 @@ def test_calibrate_and_verify(folder, table, capsys):
     ],
 )
 def test_mistakes_get_one_line(words, message, folder, capsys):
-    named = [str(folder) if word == "PEOPLE" else word for word in words]
+    named = [word.replace("PEOPLE", str(folder)) for word in words]
     code, out, err = run(capsys, *named)
     assert code == 2
     assert out == ""

@@ -4,11 +4,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from facekit import extras
 from facekit.benchmark.result import BenchmarkResult
+from facekit.errors import InvalidArgument
 
-__all__ = ["save"]
+__all__ = ["prepare", "save"]
 
 _DPI = 160
+
+
+def prepare(folder: str | Path) -> Path:
+    """Make a report's folder; what would keep a report from being written is known before the work.
+
+    Raises
+    ------
+    MissingDependency
+        When matplotlib or jinja2 is not installed.
+    InvalidArgument
+        When the folder cannot be made.
+    """
+    for package in ("matplotlib", "jinja2"):
+        extras.load(package, "A benchmark's report")
+    made = Path(folder).expanduser()
+    try:
+        (made / "plots").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidArgument(
+            f"No report can be written to {folder} ({error.strerror or error}).",
+            "Name a folder that can be made.",
+        ) from error
+    return made
 
 
 def save(result: BenchmarkResult, folder: str | Path) -> list[Path]:
@@ -28,14 +53,14 @@ def save(result: BenchmarkResult, folder: str | Path) -> list[Path]:
 
     Raises
     ------
-    MissingDependency
-        When matplotlib or jinja2 is not installed; nothing is written then.
+    MissingDependency, InvalidArgument
+        As ``prepare`` does.
     OSError
-        When the folder cannot be written to.
+        When the disk is full.
     """
+    made = prepare(folder)
     from facekit.benchmark.report import as_html, as_json, as_markdown, plots
 
-    folder = Path(folder)
     # All in memory first: a report is whole or not there.
     texts = {
         "report.html": as_html.text(result),
@@ -44,13 +69,12 @@ def save(result: BenchmarkResult, folder: str | Path) -> list[Path]:
         "table.csv": result.table().to_csv(index=False, lineterminator="\n"),
     }
     figures = {kind: plots.draw(result, kind) for kind in plots.worth_drawing(result)}
-    (folder / "plots").mkdir(parents=True, exist_ok=True)
     written = []
     for name, content in texts.items():
-        (folder / name).write_text(content, "utf-8", newline="\n")
-        written.append(folder / name)
+        (made / name).write_text(content, "utf-8", newline="\n")
+        written.append(made / name)
     for kind, figure in figures.items():
-        path = folder / "plots" / f"{kind}.png"
+        path = made / "plots" / f"{kind}.png"
         figure.savefig(path, dpi=_DPI)
         written.append(path)
     return written
