@@ -144,7 +144,7 @@ class Embeddings:
         return {
             "decode": self._cache.cost("decode"),
             "detect": self._cache.cost(f"detect {branch.face_key}"),
-            "align": self._cache.cost(f"align {branch.identity}"),
+            "align": self._cache.cost(branch.align_key),
             "embed": sum(embedding) if None not in embedding else None,  # type: ignore[arg-type]
         }
 
@@ -242,7 +242,7 @@ class Embeddings:
                 owners.append(made)
                 name = (item.content, branch.crop_key)
                 if name not in crops:
-                    with clock(f"align {branch.identity}", 1):
+                    with clock(branch.align_key, 1):
                         crops[name] = branch.crop(picture, face)
                 cut.append(crops[name])
             if not owners:
@@ -293,6 +293,10 @@ class _Branch:
             *(spec.kind, spec.crop, spec.input_size, spec.template, spec.margin),
             *(spec.box_scale, spec.box_centre, spec.interpolation, pipeline.align),
         )
+
+        # Recognizers that want the same crop share it, and what it took.
+        mark = hashlib.sha256(repr(self.crop_key).encode()).hexdigest()[:12]
+        self.align_key = f"align {self.face_key} {mark}"
 
     def find(self, pictures: list[np.ndarray]) -> list[Face]:
         if self._points is not None:

@@ -103,10 +103,10 @@ def run(
         embeddings = Embeddings(protocol, pipelines, store, threads)
         embeddings.make(bar=progress)
         outcomes: list[Outcome] = []
-        failures: dict[str, list[tuple[str, str]]] = {}
+        failures: dict[str, list[tuple[int, str]]] = {}
         for pipeline in pipelines:
             found = embeddings[pipeline]
-            failures[pipeline.detector] = [(name, why) for _, name, why in found.missed]
+            failures[pipeline.detector] = [(place, why) for place, _, why in found.missed]
             row = _costs(pipeline, found, store, protocol, sizes, measure_memory)
             outcomes += _outcomes(protocol, pipeline, found, chosen_metrics, counting, row)
     finally:

@@ -56,7 +56,7 @@ class BenchmarkResult:
     outcomes : sequence of Outcome
         The best accuracy first.
     failures : mapping
-        Detector -> pictures without an embedding, each ``(name, reason)``.
+        Detector -> pictures without an embedding, each ``(place in the protocol, reason)``.
     skipped : sequence of mapping
         Models that could not run: ``name`` and ``reason``.
     about : mapping
@@ -65,7 +65,7 @@ class BenchmarkResult:
 
     protocol: Protocol
     outcomes: Sequence[Outcome]
-    failures: Mapping[str, Sequence[tuple[str, str]]]
+    failures: Mapping[str, Sequence[tuple[int, str]]]
     skipped: Sequence[Mapping[str, str]]
     about: Mapping[str, Any]
 

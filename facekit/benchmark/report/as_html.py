@@ -217,15 +217,11 @@ def _missed(result: BenchmarkResult, thumbnails: gallery.Thumbnails) -> list[dic
     return [
         {
             "detector": detector,
-            "total": total,
+            "total": len(failed),
             "pictures": [
-                {
-                    "name": name if place is None else called[place],
-                    "reason": reason,
-                    "address": None if place is None else thumbnails[place],
-                }
-                for name, reason, place in shown
+                {"name": called[place], "reason": reason, "address": thumbnails[place]}
+                for place, reason in failed[:_MISSED]
             ],
         }
-        for detector, (total, shown) in gallery.missed_pictures(result, _MISSED).items()
+        for detector, failed in result.failures.items()
     ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from facekit.benchmark import published
 from facekit.benchmark.protocol import Protocol
-from facekit.benchmark.report import curves, limits
+from facekit.benchmark.report import curves, limits, names
 from facekit.benchmark.result import BenchmarkResult, Outcome
 from facekit.benchmark.verification import roc
 
@@ -26,6 +26,7 @@ def text(result: BenchmarkResult) -> str:
 
 def data(result: BenchmarkResult) -> dict[str, Any]:
     """Everything but the distances; ROC curves thinned to 200 points."""
+    called = names.short_names(result.protocol.pictures)
     return _plain(
         {
             "about": result.about,
@@ -33,7 +34,7 @@ def data(result: BenchmarkResult) -> dict[str, Any]:
             "cannot_be_stated": limits.sentences(result),
             "rows": [_row(outcome, result.protocol.same) for outcome in result.outcomes],
             "failures": {
-                detector: [{"picture": name, "reason": reason} for name, reason in failed]
+                detector: [{"picture": called[place], "reason": reason} for place, reason in failed]
                 for detector, failed in result.failures.items()
             },
             "skipped": result.skipped,

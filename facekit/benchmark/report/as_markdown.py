@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from facekit.benchmark import published
 from facekit.benchmark.report import columns, limits, measured, picks
 from facekit.benchmark.report.columns import Column
+from facekit.benchmark.report.names import short_names
 from facekit.benchmark.report.picks import Matrix
 from facekit.benchmark.report.wording import UNKNOWN, accuracy, at_least, counted, pipeline
 from facekit.benchmark.result import BenchmarkResult
@@ -96,11 +97,14 @@ def _published(metric: str) -> str:
 def _failures(result: BenchmarkResult) -> Iterator[str]:
     if not any(result.failures.values()):
         yield "None: every detector found a face on every picture."
+    called = short_names(result.protocol.pictures)
     for detector, failed in result.failures.items():
         if not failed:
             continue
         lines = [f"`{escaped(detector)}`: {counted(len(failed), 'picture')}", ""]
-        lines += [f"* {escaped(name)}: {escaped(why)}" for name, why in failed[:_MOST_NAMES]]
+        lines += [
+            f"* {escaped(called[place])}: {escaped(why)}" for place, why in failed[:_MOST_NAMES]
+        ]
         if len(failed) > _MOST_NAMES:
             lines.append(f"* and {len(failed) - _MOST_NAMES:,} more, in report.json")
         yield "\n".join(lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,30 +65,6 @@ def _pairs(
         )
         for i in places[order]
     ]
-
-
-def missed_pictures(
-    result: BenchmarkResult, most: int
-) -> dict[str, tuple[int, list[tuple[str, str, int | None]]]]:
-    """Pictures without an embedding, by detector.
-
-    Returns
-    -------
-    dict
-        Detector -> their number, and of the first ``most`` the name, the reason, and the place
-        in the protocol's pictures (None when the name is not one of theirs).
-    """
-    described = [images.describe(source) for source in result.protocol.pictures]
-    often = Counter(described)
-    # Two arrays of one size have one description, which then says nothing.
-    places = {name: i for i, name in enumerate(described) if often[name] == 1}
-    return {
-        detector: (
-            len(failed),
-            [(str(name), str(reason), places.get(str(name))) for name, reason in failed[:most]],
-        )
-        for detector, failed in result.failures.items()
-    }
 
 
 class Thumbnails:

@@ -123,7 +123,7 @@ def a_result(pictures):
                         by_group,
                     )
                 )
-    failures = {"near": [(str(pictures[0]), "no face was found.")], "far": []}
+    failures = {"near": [(0, "no face was found.")], "far": []}
     skipped = [{"name": "Carl", "reason": "Its weights are not here."}]
     about = {"date": "2026-01-02", "versions": {"facekit": "0.1"}, "command": "facekit & co"}
     return BenchmarkResult(protocol, outcomes, failures, skipped, about)
@@ -138,7 +138,7 @@ def bare():
     outcome = Outcome(
         "Ann", "near", False, False, "cosine", "0", np.full(40, np.nan), row | {"auc": np.nan}
     )
-    return BenchmarkResult(protocol, [outcome], {"near": [("bytes", "no face.")]}, [], {})
+    return BenchmarkResult(protocol, [outcome], {"near": [(0, "no face.")]}, [], {})
 
 
 @pytest.fixture
