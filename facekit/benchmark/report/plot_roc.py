@@ -27,6 +27,7 @@ def draw(result: BenchmarkResult, theme: Theme) -> Figure:
     plot_style.dress(axes, theme)
     axes.set_xscale("log")
     left = min(1 / strangers, 0.1) * 0.7
+    smallest = min(limits.smallest_far(same) or left, 0.5)
     handles, labels, lowest = [], [], 1.0
     for i, outcome in enumerate(chosen):
         far, tar, _ = roc(outcome.distances, same)
@@ -46,7 +47,8 @@ def draw(result: BenchmarkResult, theme: Theme) -> Figure:
         )
         handles.append(line)
         labels.append(f"{outcome.model} · {wording.pipeline(outcome, model=False)}")
-        lowest = min(lowest, float(y[x >= left].min(initial=at_zero)))
+        # What the pairs cannot state may leave the picture, so that the rest can be read.
+        lowest = min(lowest, float(y[x >= smallest].min(initial=1.0)))
     axes.set_xlim(left, 1)
     # Nearly as much room below the lowest curve as above it, for the legend.
     floor = max(np.floor((1 - max(1.8 * (1 - lowest), 0.01)) * 100) / 100, 0.0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from facekit.benchmark.report import picks, plot_style, wording
 from facekit.benchmark.report.plot_style import Theme
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _COLOURS = 8
 # Up to so many points all have names; above, the front and each model's best.
 _FEW_POINTS = 16
+_ACCURACIES = (0, 30, 50, 60, 70, 80, 90, 95, 97, 98, 99, 99.5, 99.7, 99.8, 99.9, 99.95, 99.99)
 # Where a name may stand around its point, in points of the page, with its alignment.
 _PLACES = tuple(
     (x, y, align)
@@ -63,6 +66,9 @@ def draw(result: BenchmarkResult, theme: Theme) -> Figure:
     axes = figure.add_subplot()
     plot_style.dress(axes, theme)
     axes.set_xscale("log")
+    # Half as many errors are as much of a step anywhere: between 90 and 95, and 99.0 and 99.5.
+    least = 50 / max(result.protocol.pairs, 1)  # half an error, for who makes none
+    axes.set_yscale("function", functions=_scale(least))
     models = list(dict.fromkeys(outcome.model for outcome in shown))
     colours = {
         name: theme.series[min(i, _COLOURS - 1)] if len(models) > 1 else theme.series[0]
@@ -85,11 +91,14 @@ def draw(result: BenchmarkResult, theme: Theme) -> Figure:
                 zorder=4,
             )
         )
-    _limits(axes, times, accuracies)
+    _limits(axes, times, accuracies, least)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g} %")
     _ticks(axes)
     plot_style.name_axes(
-        axes, theme, "Milliseconds a picture, one CPU thread (log scale)", "Accuracy"
+        axes,
+        theme,
+        "Milliseconds a picture, one CPU thread (log scale)",
+        "Accuracy (log errors)",
     )
     if 1 < len(models) <= _COLOURS:
         plot_style.legend(
@@ -131,14 +140,26 @@ def _front(axes: Axes, theme: Theme, times: list[float], accuracies: list[float]
     )
 
 
-def _limits(axes: Axes, times: list[float], accuracies: list[float]) -> None:
+def _scale(least: float) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Accuracy in percent -> how small the errors are, and back."""
+
+    def forward(accuracy: Any) -> Any:
+        return -np.log10(np.maximum(100 - np.asarray(accuracy, float), least))
+
+    def back(height: Any) -> Any:
+        return 100 - np.power(10.0, -np.asarray(height, float))
+
+    return forward, back
+
+
+def _limits(axes: Axes, times: list[float], accuracies: list[float], least: float) -> None:
     axes.set_xlim(min(times) / 1.35, max(times) * 1.6)
-    low, high = min(accuracies), max(accuracies)
-    room = max(high - low, 0.4)
-    bottom, top = low - 0.1 * room, high + 0.18 * room
-    axes.set_ylim(bottom, top)
-    # No figure is above 100: the room there is for names only.
-    axes.set_yticks([tick for tick in axes.get_yticks() if bottom <= tick <= min(top, 100)])
+    forward, back = _scale(least)
+    low, high = float(forward(min(accuracies))), float(forward(max(accuracies)))
+    room = max(high - low, 0.2)
+    bottom, top = float(back(low - 0.1 * room)), float(back(high + 0.22 * room))
+    axes.set_ylim(max(bottom, 0.0), top)
+    axes.set_yticks([tick for tick in _ACCURACIES if bottom <= tick <= top])
 
 
 def _ticks(axes: Axes) -> None:
