@@ -185,7 +185,8 @@ def _write(
     from matplotlib.transforms import Bbox
 
     figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    canvas: Any = figure.canvas  # Agg's
+    renderer = canvas.get_renderer()
     inside = axes.get_window_extent(renderer)
     taken: list[Any] = []
     for point in axes.transData.transform(list(zip(times, accuracies, strict=True))):
