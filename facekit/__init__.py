@@ -40,6 +40,9 @@ _ROOM_OF = {
     "verify": "verbs",
 }
 
+# Rooms that are used by their own names, without an import of their own: facekit.benchmark.lfw(...)
+_ROOMS = ("benchmark", "calibration")
+
 __all__ = [
     "Detection",
     "Embedding",
@@ -66,6 +69,8 @@ if (_beside / "weights" / "manifest.json").is_file() and (_beside / "setup.cfg")
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
@@ -74,4 +79,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_ROOMS})

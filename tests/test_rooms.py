@@ -122,6 +122,12 @@ def test_every_public_name_resolves():
         _ = facekit.nothing
 
 
+def test_rooms_for_measuring_need_no_import_of_their_own():
+    script = "import facekit; print(callable(facekit.benchmark.lfw), facekit.calibration.__name__)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["True", "facekit.calibration"]
+
+
 def test_listing_loads_no_model_library():
     libraries = (*HEAVY[:-1], "dlib", "mediapipe", "mtcnn", "deepface", "h5py", "tensorflow")
     script = (

@@ -78,4 +78,6 @@ def _shade(axes, theme: Theme, smallest: float | None, left: float) -> None:
         fontsize=8.5,
         color=theme.quiet,
         linespacing=1.4,
+        zorder=20,  # above curves that leave the picture here
+        bbox={"facecolor": theme.shade, "edgecolor": "none", "pad": 1.5},
     )
