@@ -219,11 +219,22 @@ class FaceKit:
         def work(chunk: list[Any], threads: int) -> list[Result]:
             return finish[stage](chunk, threads)
 
-        self._have_weights(embedding=stage == "embed")
+        self.have_weights(embedding=stage == "embed")
         return in_chunks(work, images.expand(sources), self.batch_size, self.threads)
 
-    def _have_weights(self, *, embedding: bool) -> None:
-        """Fetch what is missing before workers start: once, and with one error for all of it."""
+    def have_weights(self, *, embedding: bool = True) -> None:
+        """Fetch what is missing before workers start: once, and with one error for all of it.
+
+        Parameters
+        ----------
+        embedding : bool
+            Also the recognizer's.
+
+        Raises
+        ------
+        WeightsUnavailable
+            When weights are missing and cannot be fetched.
+        """
         from facekit.store import ensure
 
         needed = [*self.detector.spec.weights, *(self.recognizer.spec.weights if embedding else ())]
@@ -380,7 +391,7 @@ class FaceKit:
         """
         start = time.perf_counter()
         distance.check(distance_metric)
-        self._have_weights(embedding=True)
+        self.have_weights(embedding=True)
         if threshold is not None:
             checks.check_number("threshold", threshold, 0)
         fitted = self._fitted(distance_metric, far, given=threshold is not None)

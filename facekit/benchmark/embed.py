@@ -276,6 +276,7 @@ class _Branch:
     def __init__(self, pipeline: Pipeline, points: np.ndarray | None) -> None:
         # The identity of the face's own vector; the mirror image's is kept beside it.
         kit = FaceKit(pipeline.model, pipeline.detector, align=pipeline.align, flip=False)
+        kit.have_weights()
         self._kit = kit
         self._points = points
         self.align = pipeline.align

@@ -162,3 +162,19 @@ def test_pictures_that_are_cut_out_need_no_detector(samples, cache):
     assert zoo.recognizers.get("Dlib").crop == "points"
     # The same pictures, found by a detector or taken whole, are other vectors.
     assert Embeddings(asked(picture, NOBODY, other), [pipeline], cache).missing() == 3
+
+
+def test_missing_weights_are_fetched_before_the_work(sample_paths, cache, monkeypatch):
+    from facekit import store
+    from facekit.errors import WeightsUnavailable
+
+    asked_for = []
+
+    def ensure(key):
+        asked_for.append(key)
+        raise WeightsUnavailable(f"{key} is not here.")
+
+    monkeypatch.setattr(store, "ensure", ensure)
+    with pytest.raises(WeightsUnavailable, match=r"mtcnn-pnet.*dlib-resnet"):
+        Embeddings(asked(*sample_paths.values(), NOBODY), [Pipeline("Dlib", "mtcnn")], cache)
+    assert "dlib-resnet-v1" in asked_for
