@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from facekit import catalog, zoo
-from facekit.benchmark import choices, memory, verification
+from facekit.benchmark import choices, conv_facenet, memory, verification
 from facekit.benchmark.cache import Cache, default_path
 from facekit.benchmark.choices import ALL, Choice, Names
 from facekit.benchmark.embed import Embedded, Embeddings, Pipeline
@@ -59,7 +59,7 @@ def run(
         ``flip`` as the model's spec says.
     counting : str, optional
         ``conv-facenet``: that project's own way of counting, beside the standard figures
-        (see ``facekit.benchmark.verification.conv_facenet_accuracy``).
+        (see ``facekit.benchmark.conv_facenet.accuracy``).
     cache : path, optional
         File that keeps faces and vectors; by default ``benchmark.sqlite`` in the cache
         directory. What it knows is not computed again.
@@ -151,7 +151,7 @@ def _outcomes(
             "fingerprint": kit.fingerprint,
         }
         if counting and protocol.people is not None:
-            figures["accuracy_conv_facenet"] = verification.conv_facenet_accuracy(
+            figures["accuracy_conv_facenet"] = conv_facenet.accuracy(
                 found.vectors, protocol.people, metric
             )
         groups: dict[str, dict[str, Any]] = {}

@@ -9,14 +9,13 @@ a distance is never accepted: a person is missed, a stranger is refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from facekit.benchmark.protocol import Protocol, pairs_within
+from facekit.benchmark.protocol import Protocol
 from facekit.checks import check_fraction
 from facekit.distance import distance, pairwise
 from facekit.errors import InvalidArgument
@@ -61,12 +60,11 @@ def distances(vectors: np.ndarray, protocol: Protocol, metric: str = "cosine") -
         raise InvalidArgument(
             f"Vectors of shape {vectors.shape} are not one for each of {count} pictures."
         )
-    return _of_pairs(vectors, protocol.first, protocol.second, metric)
+    return of_pairs(vectors, protocol.first, protocol.second, metric)
 
 
-def _of_pairs(
-    vectors: np.ndarray, first: np.ndarray, second: np.ndarray, metric: str
-) -> np.ndarray:
+def of_pairs(vectors: np.ndarray, first: np.ndarray, second: np.ndarray, metric: str) -> np.ndarray:
+    """Distances of pairs ``int (P,)`` of vectors ``(N, D)``; see ``distances``."""
     count, length = vectors.shape
     step = max(_CHUNK // max(length, 1), 1)
     result = np.empty(len(first))
@@ -395,73 +393,3 @@ def _row(
         row |= {"auc": auc(curve), "eer": eer(curve)}
         row |= {f"tar_{far}": tar_at(curve, float(far)) for far in FARS}
     return row
-
-
-def conv_facenet_accuracy(
-    vectors: np.ndarray, people: Sequence[str], metric: str = "cosine", *, seed: int = 0
-) -> float | None:
-    """Accuracy (0..1) as conv-facenet counts it, to stand beside what it publishes.
-
-    **Not comparable with any other accuracy here**, nor with View 2 of LFW:
-
-    - The threshold is the best on the very pairs that it is then measured on.
-    - All pairs of one person are taken, and they grow with the square of a person's pictures:
-      on LFW the 530 pictures of one man make 140,185 of 242,257 pairs.
-    - Strangers are drawn, one for each of these pairs, against the first of its pictures: on LFW
-      from the people with a single picture, so that half of all is about whether somebody
-      is that one man; on CelebA from all other people, first the person, then a picture. Here
-      the first is done where at least half of the people have a single picture. A pair may be
-      drawn twice.
-    - Pictures without an embedding are left out and cost nothing.
-
-    Counted so, conv-facenet publishes 95.8 % on LFW and 93.6 % on CelebA, by the Euclidean
-    distance with thresholds set by hand; the best threshold, taken here, is no worse.
-    Source: README, ``generate_dataset.py``, ``evaluation.py`` and the training notebook of
-    https://github.com/ahmedbadr97/conv-facenet.
-
-    Parameters
-    ----------
-    vectors : numpy.ndarray
-        ``(N, D)``, rows of NaN where there is no embedding.
-    people : sequence of str
-        ``N``: who is on each picture.
-    metric : str
-    seed : int
-        Of the drawing.
-
-    Returns
-    -------
-    float or None
-        None when no two pictures show one person, or all do.
-    """
-    found = ~np.isnan(vectors).any(axis=1)
-    vectors, labels = vectors[found], np.asarray(people, dtype=str)[found]
-    labels = np.unique(labels, return_inverse=True)[1]
-    positive = pairs_within(labels)
-    counts = np.bincount(labels)
-    if not len(positive) or len(counts) < 2:
-        return None
-    anchors = positive[:, 0]
-    strangers = _conv_facenet_strangers(labels, counts, anchors, np.random.default_rng(seed))
-    gaps = _of_pairs(
-        vectors,
-        np.concatenate([anchors, anchors]),
-        np.concatenate([positive[:, 1], strangers]),
-        metric,
-    )
-    return best_threshold(gaps, np.arange(len(gaps)) < len(anchors))[1]
-
-
-def _conv_facenet_strangers(
-    labels: np.ndarray, counts: np.ndarray, anchors: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """A picture of somebody else for each of the anchors."""
-    single = np.flatnonzero(counts == 1)
-    if 2 * len(single) >= len(counts):
-        people = rng.choice(single, len(anchors))
-    else:
-        people = rng.integers(0, len(counts) - 1, len(anchors))
-        people += people >= labels[anchors]  # all but the anchor's own
-    by_person = np.argsort(labels, kind="stable")
-    start = np.cumsum(counts) - counts
-    return by_person[start[people] + rng.integers(0, counts[people])]

@@ -17,7 +17,6 @@ from facekit.benchmark.verification import (
     auc,
     best_threshold,
     by_group,
-    conv_facenet_accuracy,
     cross_validated,
     distances,
     eer,
@@ -505,56 +504,3 @@ def test_a_group_has_the_pairs_whose_both_pictures_are_of_it():
 def test_without_groups_there_are_none():
     protocol = protocol_of(9)
     assert by_group(np.linspace(0, 1, protocol.pairs), protocol) == {}
-
-
-# ------------------------------------------------------------------ conv-facenet
-
-
-def drawn(people):
-    labels = np.unique(people, return_inverse=True)[1]
-    positive = verification.pairs_within(labels)
-    anchors = np.repeat(positive[:, 0], 200)
-    random = np.random.default_rng(0)
-    return (
-        labels,
-        anchors,
-        verification._conv_facenet_strangers(labels, np.bincount(labels), anchors, random),
-    )
-
-
-def test_conv_facenet_draws_people_of_one_picture_where_they_are_many():
-    people = np.array(list("AABBCDE"))
-    _, anchors, strangers = drawn(people)
-    assert set(anchors) == {0, 2}
-    assert set(people[strangers]) == set("CDE")
-
-
-def test_conv_facenet_draws_all_others_by_person_where_single_pictures_are_few():
-    people = np.array(list("AABBBBBBC"))
-    labels, anchors, strangers = drawn(people)
-    assert (labels[anchors] != labels[strangers]).all()
-    of_a = strangers[anchors == 0]
-    assert set(people[of_a]) == {"B", "C"}
-    assert (people[of_a] == "C").mean() == pytest.approx(0.5, abs=0.15)
-    assert set(strangers[anchors > 1]) == {0, 1, 8}
-
-
-def test_conv_facenet_fits_and_measures_on_the_same_pairs():
-    people = list("AABBCDE")
-    apart = np.array([[0.0], [1], [10], [12], [20], [25], [30]])
-    assert conv_facenet_accuracy(apart, people, "euclidean") == 1
-    # A's pair is farther apart than B is from any stranger.
-    apart[1], apart[4:] = 100, np.array([[11], [11.5], [13]])
-    assert conv_facenet_accuracy(apart, people, "euclidean") < 1
-    random = np.random.default_rng(0).standard_normal((60, 4))
-    names = [str(i // 4) for i in range(60)]
-    assert conv_facenet_accuracy(random, names) == conv_facenet_accuracy(random, names)
-    assert conv_facenet_accuracy(random, names) != conv_facenet_accuracy(random, names, seed=1)
-
-
-def test_conv_facenet_leaves_out_what_failed():
-    people = list("AAABBCDE")
-    vectors = np.array([[0.0], [1], [np.nan], [10], [12], [20], [25], [30]])
-    assert conv_facenet_accuracy(vectors, people, "euclidean") == 1
-    assert conv_facenet_accuracy(vectors[:3], people[:3], "euclidean") is None
-    assert conv_facenet_accuracy(vectors[5:], people[5:], "euclidean") is None
