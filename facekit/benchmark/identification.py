@@ -111,9 +111,12 @@ def _hits(vectors: np.ndarray, labels: np.ndarray, metric: str) -> np.ndarray:
 
 def _factors(vectors: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray, float]:
     """Two matrices whose product rises as the distance falls, and its largest magnitude."""
-    if metric != "euclidean":
+    if metric in ("cosine", "angular"):
         unit = l2_normalize(vectors)
         return unit, unit, 1.0
+    if metric == "euclidean_l2":
+        # As by cosine, but for vectors of length zero: those lie at 1 from all others.
+        vectors = l2_normalize(vectors)
     # -|a - b|² = 2ab - |a|² - |b|²
     squares = (vectors**2).sum(axis=1)[:, None]
     ones = np.ones_like(squares)

@@ -74,6 +74,12 @@ def test_a_stranger_as_near_wins():
     assert recall_at_1(one[[0, 1, 0]], list("AAB")).value == 0
 
 
+def test_a_vector_of_length_zero_is_as_far_as_its_metric_says():
+    pictures = np.array([[0.0, 1], [2, 1], [0, 0]])
+    assert recall_at_1(pictures, list("AAB"), "cosine").value == 1
+    assert recall_at_1(pictures, list("AAB"), "euclidean_l2").value == 0
+
+
 def test_rounding_does_not_break_a_tie():
     random = np.random.default_rng(0)
     # Three directions, each of many people: no two lengths are alike, all angles are.

@@ -236,6 +236,7 @@ def probe(spec, flattening, **changes):
     shape = (height, width, 3) if layout == "NHWC" else (3, height, width)
     key = f"probe-{layout}-{height}-{width}"
     fields = {"name": "Probe", "aliases": (), "weights": (key,), "dimension": 3 * height * width}
+    fields["centre"] = None  # of the real network's embeddings
     spec = dataclasses.replace(spec, **fields, **changes)
     register_recognizer(spec, flattening(*shape))
     return recognizers.build(zoo.recognizers.get("probe"))
