@@ -196,6 +196,8 @@ def detector_figures(rows: list[dict[str, Any]]) -> str:
 
 def benchmark(value: dict[str, Any]) -> str:
     """The table of ``facekit benchmark lfw`` and its like, the best accuracy first."""
+    from facekit.thresholds import can_state
+
     asked, rows = value["protocol"], value["rows"]
     head = ["model", "detector", "aligned", "mirrored", "metric", "accuracy", "TAR at FAR 1e-3"]
     head += ["EER", "missed", "ms"]
@@ -209,7 +211,8 @@ def benchmark(value: dict[str, Any]) -> str:
             f"{_success(row['accuracy'])}"
             + (f" ± {100 * row['standard_error']:.2f}" if row["standard_error"] else ""),
             # Marked where these strangers are too few for the rate.
-            f"{_success(row['tar_1e-3'])}{'*' if 3 * row['far_resolution'] > 1e-3 else ''}",
+            _success(row["tar_1e-3"])
+            + ("" if can_state(1e-3, round(1 / row["far_resolution"])) else "*"),
             None if row["eer"] is None else f"{math.ceil(1e4 * row['eer'] - 1e-6) / 100:.2f}",
             row["missed"],
             None if row["total_ms"] is None else f"{row['total_ms']:.1f}",
@@ -234,9 +237,9 @@ def benchmark(value: dict[str, Any]) -> str:
     )
 
 
-def _success(value: float | None) -> str | None:
-    """Percent, never rounded up."""
-    return None if value is None else f"{math.floor(1e4 * value + 1e-6) / 100:.2f}"
+def _success(value: float | None) -> str:
+    """Percent, never rounded up; empty where it is not known."""
+    return "" if value is None else f"{math.floor(1e4 * value + 1e-6) / 100:.2f}"
 
 
 def calibration(value: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ class AlignedEmbedder:
     def __init__(self, spec: RecognizerSpec) -> None:
         self.spec = spec
         self._network = Network(spec.weights[0])
+        self._centre = None if spec.centre is None else np.array(spec.centre, np.float32)
 
     def crop(
         self, image: np.ndarray, face: Detection, *, align: bool = True, expand: float = 0.0
@@ -63,8 +64,8 @@ class AlignedEmbedder:
                         f"The network of {spec.name} gives {out.shape[1]} numbers a face, "
                         f"but its spec says {spec.dimension}."
                     )
-                if spec.centre is not None:
-                    out = out - np.array(spec.centre, np.float32)
+                if self._centre is not None:
+                    out = out - self._centre
                 if spec.unit:
                     out = out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
                 vectors[start : start + len(part)] += out

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from facekit import thresholds
+from facekit.benchmark import verification
 from facekit.benchmark.report import picks, wording
 from facekit.benchmark.result import BenchmarkResult
+from facekit.thresholds import LEAST_ACCEPTED
 
-FARS = (1e-1, 1e-2, 1e-3, 1e-4)
-# Errors that a rate needs to be more than an accident: the 95 % upper bound of a rate of
-# which none was seen among n is 3 / n.
-LEAST_ERRORS = 3
+FARS = tuple(map(float, verification.FARS))
 
 
 def smallest_far(same: np.ndarray) -> float | None:
     """The smallest FAR that the pairs of strangers can state; None without such pairs."""
     strangers = int(np.count_nonzero(~np.asarray(same, bool)))
-    return LEAST_ERRORS / strangers if strangers else None
+    return LEAST_ACCEPTED / strangers if strangers else None
 
 
 def can_state(far: float, figures: Mapping[str, Any]) -> bool:
     """Whether an outcome's pairs suffice for a figure at this FAR."""
     resolution = wording.known(figures.get("far_resolution"))
-    # The slack: three errors among exactly 3,000 pairs do state 1e-3.
-    return resolution is None or far >= LEAST_ERRORS * resolution * (1 - 1e-9)
+    return resolution is None or thresholds.can_state(far, round(1 / resolution))
 
 
 def sentences(result: BenchmarkResult) -> list[str]:
@@ -47,7 +45,7 @@ def sentences(result: BenchmarkResult) -> list[str]:
     else:
         made.append(
             f"With {wording.counted(strangers, 'pair')} of strangers a false acceptance rate below "
-            f"{_rate(smallest)} cannot be stated: it would rest on fewer than {LEAST_ERRORS} "
+            f"{_rate(strangers)} cannot be stated: it would rest on fewer than {LEAST_ACCEPTED} "
             "errors. Such figures are marked *."
         )
     if best is not None and (between := wording.interval(best.figures)):
@@ -79,8 +77,7 @@ def sentences(result: BenchmarkResult) -> list[str]:
     return made
 
 
-def _rate(far: float) -> str:
-    """A rate rounded up to two digits: "1e-3", "0.02"."""
-    scale = 10 ** (1 - math.floor(math.log10(far)))
-    up = math.ceil(far * scale - 1e-9) / scale
-    return f"{up:.2g}" if up >= 0.01 else f"{up:.1e}".replace("e-0", "e-").replace(".0e", "e")
+def _rate(strangers: int) -> str:
+    """The smallest rate that so many pairs can state: "1e-3", "0.02"."""
+    rate = thresholds.smallest_far(strangers)
+    return f"{rate:g}" if rate >= 0.01 else f"{rate:.1e}".replace("e-0", "e-").replace(".0e", "e")
