@@ -108,5 +108,9 @@ class MissingDependency(FaceKitError, ImportError):
     """A package of an extra that is not installed."""
 
 
+class GalleryError(FaceKitError):
+    """A gallery that cannot be used: damaged, of another pipeline or version, or busy."""
+
+
 class NotYetAvailable(FaceKitError, NotImplementedError):
     """An argument that the interface reserves for a coming version."""

@@ -1,0 +1,236 @@
+"""The answers of ``find``: for each face of a query the faces of a gallery that resemble it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facekit import checks, distance
+from facekit.errors import GalleryError, InvalidArgument
+from facekit.gallery.index import HIDDEN, Progress, refresh
+from facekit.gallery.records import EVERYTHING, Hit, Origin, StoredFace, Where
+from facekit.gallery.store.folder import FolderGallery, is_gallery
+from facekit.types import Embedding, Result
+
+if TYPE_CHECKING:
+    from facekit.pipeline import FaceKit
+    from facekit.thresholds import Threshold
+
+# deepface's, in its order, and whom the photo shows.
+COLUMNS = (
+    *("identity", "hash", "target_x", "target_y", "target_w", "target_h", "threshold"),
+    *("source_x", "source_y", "source_w", "source_h", "distance", "confidence", "person"),
+)
+_SIDES = ("x", "y", "w", "h")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a gallery.
+
+    Attributes
+    ----------
+    metric : str or callable
+        A name, or a function of two vectors ``(D,)``: of the query and of the gallery.
+    threshold : float or None
+        The caller's own; None for the pipeline's at ``far``.
+    far : float
+    k : int or None
+        At most so many faces; None for all.
+    similarity_search : bool
+        Also faces beyond the threshold.
+    """
+
+    metric: str | Callable[[np.ndarray, np.ndarray], float]
+    threshold: float | None
+    far: float
+    k: int | None
+    similarity_search: bool
+
+    def check(self) -> None:
+        """Raise InvalidArgument or UnknownName for what cannot be asked."""
+        if not callable(self.metric):
+            distance.check(self.metric)
+        elif self.threshold is None and not self.similarity_search:
+            raise InvalidArgument(
+                "A distance_metric of your own has no fitted threshold.", "Pass threshold=...."
+            )
+        if self.k is not None:
+            checks.check_count("k", self.k)
+        if self.threshold is not None:
+            checks.check_number("threshold", self.threshold, 0)
+        checks.check_flag("similarity_search", self.similarity_search)
+
+
+def origin_of(kit: FaceKit) -> Origin:
+    """The pipeline as a gallery remembers it.
+
+    Raises
+    ------
+    WeightsUnavailable
+        When a weight file is missing.
+    """
+    options = {
+        "model_name": kit.model_name,
+        "detector_backend": kit.detector_backend,
+        "align": bool(kit.align),
+        "expand_percentage": float(kit.expand_percentage),
+        "normalization": kit.normalization,
+        "flip": bool(kit.flip),
+        "detector_options": kit.detector_options,
+    }
+    dimension = kit.recognizer.spec.dimension
+    return Origin(kit.model_name, kit.detector_backend, kit.fingerprint, dimension, options)
+
+
+def open_gallery(
+    kit: FaceKit,
+    db_path: str,
+    gallery: str | None,
+    *,
+    refreshed: bool,
+    progress: Progress | None = None,
+) -> FolderGallery:
+    """The gallery of a folder of photos, up to date; or the gallery that ``db_path`` is.
+
+    Raises
+    ------
+    InvalidArgument, ImageError, GalleryError
+        When there is no such folder, no photo in it, or no gallery for this pipeline.
+    """
+    if gallery is None and is_gallery(db_path):
+        found = FolderGallery(db_path)
+        try:
+            found.check(origin_of(kit))
+        except GalleryError:
+            found.close()
+            raise
+        return found
+    if not os.path.isdir(db_path):  # noqa: PTH112 (any text)
+        raise InvalidArgument(f"{db_path} is not a folder.", "Name a folder of photos.")
+    origin = origin_of(kit)
+    place = gallery or default_place(kit, db_path, origin)
+    if not refreshed and not is_gallery(place):
+        raise GalleryError(
+            f"{db_path} was not indexed yet with this pipeline.", "Leave out refresh_database=False."
+        )
+    made = FolderGallery.create(place, origin)
+    try:
+        if refreshed:
+            refresh(kit, made, db_path, progress)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def default_place(kit: FaceKit, db_path: str, origin: Origin) -> str:
+    """Where the gallery of a folder lies when none is named: hidden inside, one a pipeline."""
+    name = f"{origin.model}-{origin.detector}-{origin.fingerprint}"
+    if not kit.enforce_detection:
+        name += "-whole"  # also photos in which no face was found
+    return os.path.join(db_path, HIDDEN, name.replace(os.sep, "_"))  # noqa: PTH118
+
+
+def answers(
+    kit: FaceKit,
+    gallery: FolderGallery,
+    queries: Sequence[Result],
+    question: Question,
+    db_path: str,
+) -> Iterator[list[list[dict[str, Any]]]]:
+    """Rows for each face of each query, the closest first; all are searched in one batch."""
+    fitted = _fitted(kit, question)
+    limit = fitted.value if question.threshold is None else float(question.threshold)
+    faces = [face for query in queries for face in query.faces]
+    found = iter(_search(kit, gallery, faces, question, limit))
+    for query in queries:
+        yield [
+            [_row(hit, face, limit, fitted, db_path, kit) for hit in next(found)]
+            for face in query.faces
+        ]
+
+
+def _fitted(kit: FaceKit, question: Question) -> Threshold:
+    from facekit.thresholds import Threshold
+
+    if callable(question.metric):
+        return Threshold(None, {})
+    return kit.fitted_threshold(
+        question.metric,
+        question.far,
+        needed=question.threshold is None and not question.similarity_search,
+    )
+
+
+def _search(
+    kit: FaceKit,
+    gallery: FolderGallery,
+    faces: Sequence[Embedding],
+    question: Question,
+    limit: float | None,
+) -> list[list[Hit]]:
+    within = None if question.similarity_search else limit
+    # A picture in which nothing was found is no evidence, unless the caller decides.
+    strict = within is not None and question.threshold is None and kit.detector_backend != "skip"
+    where = Where(detected=True) if strict else EVERYTHING
+    asked = [face for face in faces if not (strict and _blind(face))]
+    metric = question.metric
+    if not asked:
+        found = []
+    elif callable(metric):
+        found = [
+            [hit for hit in gallery.distances(face.vector, metric) if within is None or hit.distance <= within][: question.k]
+            for face in asked
+        ]
+    else:
+        vectors = np.stack([face.vector for face in asked])
+        found = gallery.search(vectors, question.k, metric, within, where)
+    hits = iter(found)
+    return [[] if strict and _blind(face) else next(hits) for face in faces]
+
+
+def _blind(face: Embedding) -> bool:
+    return face.detection is not None and face.detection.score == 0
+
+
+def _row(
+    hit: Hit, face: Embedding, limit: float | None, fitted: Threshold, db_path: str, kit: FaceKit
+) -> dict[str, Any]:
+    target = hit.face.facial_area()
+    source = face.detection.facial_area() if face.detection else dict.fromkeys(_SIDES)
+    blind = kit.detector_backend != "skip" and (
+        _blind(face) or (hit.face.detection is not None and hit.face.detection.score == 0)
+    )
+    confidence = None if blind else fitted.confidence(hit.distance)
+    row = {
+        "identity": _identity(hit.face, db_path),
+        "hash": hit.face.content,
+        **{f"target_{side}": target[side] for side in _SIDES},
+        "threshold": math.nan if limit is None else limit,
+        **{f"source_{side}": source[side] for side in _SIDES},
+        "distance": hit.distance,
+        "confidence": confidence,
+        "person": hit.face.person,
+    }
+    return row
+
+
+def _identity(face: StoredFace, db_path: str) -> str:
+    if face.path is not None:
+        return face.path if is_gallery(db_path) else os.path.join(db_path, *face.path.split("/"))  # noqa: PTH118
+    return face.person if face.person is not None else f"face {face.id}"
+
+
+def frame(rows: Sequence[dict[str, Any]]) -> Any:
+    """Rows as a pandas DataFrame with deepface's columns."""
+    import pandas as pd
+
+    made = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    numbers = ("threshold", "distance", "confidence")
+    return made.astype(dict.fromkeys(numbers, "float64"))

@@ -1,0 +1,1 @@
+"""A gallery in a folder: ``matrix`` holds the vectors, ``database`` everything else."""

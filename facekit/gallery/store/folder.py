@@ -1,0 +1,588 @@
+"""A gallery in a folder: vectors in a memory-mapped matrix, everything else in SQLite."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+import numpy as np
+
+from facekit import checks, distance
+from facekit.errors import GalleryError, InvalidArgument, UnknownName
+from facekit.gallery import topk
+from facekit.gallery.backend import Forgotten
+from facekit.gallery.records import (
+    EVERYTHING,
+    Entry,
+    Hit,
+    Origin,
+    Person,
+    Photo,
+    PhotoChange,
+    StoredFace,
+    Where,
+    check_date,
+)
+from facekit.gallery.store import people, rows
+from facekit.gallery.store.database import Database
+from facekit.gallery.store.matrix import DTYPES, Matrix
+from facekit.gallery.store.scan import prove
+
+DATABASE = "gallery.sqlite"
+_ATTEMPTS = 5  # of a search, while others forget and compact
+_FACES_AT_ONCE = 4096
+_LEAST_HOLES = 1024  # of which compaction takes notice
+_HOLES = 4  # compact when one slot in so many is empty
+
+
+class _Moved(Exception):
+    """What was read is not of one state: somebody forgot a face or compacted meanwhile."""
+
+
+@dataclass(frozen=True)
+class _State:
+    generation: int
+    used: int
+    removals: int
+
+
+class FolderGallery:
+    """A gallery in a folder; the methods are those of ``facekit.gallery.backend.Backend``.
+
+    A kill at any point loses nothing that was reported as stored: vectors reach the disk
+    before the transaction that makes them visible, and what an unfinished one left beyond
+    is written over. Any number of processes read beside one that writes; writers wait for
+    each other. A search sees one state of the gallery.
+
+    Parameters
+    ----------
+    folder : path
+        An existing gallery.
+
+    Raises
+    ------
+    GalleryError
+        When there is none, or a later version of facekit wrote it.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not is_gallery(self.folder):
+            raise GalleryError(
+                f"{self.folder} is not a gallery.", "Name its folder, or make one by adding faces."
+            )
+        self._db = Database(self.folder / DATABASE)
+        with self._db.reading() as db:
+            found = db.execute("SELECT * FROM origin").fetchone()
+        if found is None:  # a kill between the making of the tables and that of the gallery
+            self._db.close()
+            raise GalleryError(f"{self.folder} was never finished.", "Remove it, and make it anew.")
+        model, detector, mark, dimension, options, self.dtype = found
+        self.origin = Origin(model, detector, mark, dimension, json.loads(options))
+        self._matrix = self._at(1)
+        self._holes: tuple[_State | None, np.ndarray] = (None, np.empty(0, np.int64))
+
+    @classmethod
+    def create(cls, folder: str | Path, origin: Origin, dtype: str = "float32") -> FolderGallery:
+        """The gallery in a folder, made when there is none.
+
+        Parameters
+        ----------
+        folder : path
+        origin : Origin
+            The pipeline; a gallery of another one is refused.
+        dtype : str
+            ``float32``, or ``float16`` for half the size; an existing gallery keeps its own.
+
+        Raises
+        ------
+        GalleryError
+            When the folder cannot be used, or its vectors are another pipeline's.
+        """
+        if dtype not in DTYPES:
+            raise UnknownName("dtype", dtype, DTYPES)
+        place = Path(folder)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GalleryError(
+                f"{place} cannot be made ({error.strerror}).", "Name another folder."
+            ) from error
+        database = Database(place / DATABASE)
+        with database.writing() as db:
+            if db.execute("SELECT 1 FROM origin").fetchone() is None:
+                Matrix(place, 1, origin.dimension, dtype).create()
+                values = (origin.model, origin.detector, origin.fingerprint, origin.dimension)
+                options = json.dumps(dict(origin.options), sort_keys=True)
+                db.execute(
+                    "INSERT INTO origin VALUES (?, ?, ?, ?, ?, ?)", (*values, options, dtype)
+                )
+        database.close()
+        made = cls(place)
+        try:
+            made.check(origin)
+        except GalleryError:
+            made.close()
+            raise
+        return made
+
+    def check(self, origin: Origin) -> None:
+        """Raise GalleryError unless vectors of that pipeline may be mixed with these."""
+        mine = self.origin
+        if origin.fingerprint != mine.fingerprint:
+            raise GalleryError(
+                f"{self.folder} holds vectors of {mine.model} with {mine.detector} "
+                f"({mine.fingerprint}), not of {origin.model} with {origin.detector} "
+                f"({origin.fingerprint}).",
+                "Use the same model, detector and settings, or another gallery.",
+            )
+
+    def close(self) -> None:
+        """Close the database; what is mapped goes when nothing uses it any more."""
+        self._db.close()
+
+    def __enter__(self) -> FolderGallery:
+        """The gallery itself; closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- adding --------------------------------------------------------------------
+
+    def add(self, entries: Iterable[Entry]) -> list[list[int]]:
+        """See ``Backend.add``."""
+        group = list(entries)
+        if not group:
+            return []
+        faces = [face for entry in group for face in entry.faces]
+        vectors = self._stored_form([face.vector for face in faces])
+        for face in faces:
+            if face.date is not None:
+                check_date("date", face.date)
+            if face.person is not None:
+                people.check_name(face.person)
+        norms = _norms(vectors)
+        with self._writing() as (db, state):
+            taken = [entry.photo.path for entry in group if entry.photo is not None]
+            emptied = _drop_photos(db, taken)
+            matrix = self._at(state.generation)
+            if len(faces):
+                matrix.write(state.used, vectors, norms)
+                db.execute("UPDATE state SET used = used + ?", (len(faces),))
+            ids = _insert(db, group, vectors, state.used)
+        self._finish(emptied)
+        return ids
+
+    def _stored_form(self, vectors: Sequence[np.ndarray]) -> np.ndarray:
+        dimension = self.origin.dimension
+        for vector in vectors:
+            if np.shape(vector) != (dimension,):
+                raise InvalidArgument(
+                    f"A vector has the shape {np.shape(vector)}, not ({dimension},).",
+                    f"Add embeddings of {self.origin.model}.",
+                )
+        with np.errstate(over="ignore"):  # what float16 cannot hold is reported below
+            made = np.array(vectors, DTYPES[self.dtype]).reshape(len(vectors), dimension)
+        if not np.isfinite(made).all():
+            raise InvalidArgument(
+                f"A vector holds NaN, infinity or numbers too large for {self.dtype}.",
+                "Compute it again, or use a gallery of float32.",
+            )
+        if not made.any(axis=1).all():
+            raise InvalidArgument("A vector is all zero.", "It has no direction to compare.")
+        return made
+
+    # -- searching -------------------------------------------------------------------
+
+    def search(
+        self,
+        vectors: np.ndarray,
+        k: int | None = 10,
+        metric: str = "cosine",
+        within: float | None = None,
+        where: Where = EVERYTHING,
+    ) -> list[list[Hit]]:
+        """See ``Backend.search``."""
+        queries = np.asarray(vectors)
+        if queries.ndim != 2 or queries.shape[1] != self.origin.dimension:
+            raise InvalidArgument(
+                f"The queries have the shape {queries.shape}, not (Q, {self.origin.dimension}).",
+                f"Search with embeddings of {self.origin.model}.",
+            )
+        if not np.isfinite(queries).all():
+            raise InvalidArgument("A query holds NaN or infinity.", "Compute it again.")
+        distance.check(metric)
+        if k is not None:
+            checks.check_count("k", k)
+        if within is not None:
+            checks.check_number("within", within, 0)
+        for _ in range(_ATTEMPTS):
+            with suppress(_Moved, FileNotFoundError):
+                return self._search(queries, k, metric, within, where)
+        raise GalleryError(
+            f"{self.folder} is damaged: vectors are not what was stored.",
+            "Restore the folder from a copy, or index the photos anew.",
+        )
+
+    def _search(
+        self, queries: np.ndarray, k: int | None, metric: str, within: float | None, where: Where
+    ) -> list[list[Hit]]:
+        with self._db.reading() as db:
+            state = _state(db)
+            matrix, norms = self._view(state)
+            allowed = _slots(db, where)
+            found = topk.nearest(
+                *(matrix, norms, queries, k, metric, within, allowed),
+                excluded=self._holes_of(db, state),
+            )
+            faces = self._faces_at(db, matrix, {slot for slots, _ in found for slot in slots.tolist()})
+        return [
+            [Hit(faces[slot], gap) for slot, gap in zip(some.tolist(), gaps.tolist(), strict=True)]
+            for some, gaps in found
+        ]
+
+    def _faces_at(
+        self, db: Connection, matrix: np.ndarray, slots: set[int]
+    ) -> dict[int, StoredFace]:
+        """The faces of some slots, whose bytes are those that were stored."""
+        faces = {}
+        for slot, crc, face in rows.by_slot(db, sorted(slots)):
+            if zlib.crc32(matrix[slot].data) != crc:
+                raise _Moved
+            faces[slot] = face
+        if len(faces) != len(slots):
+            raise _Moved
+        return faces
+
+    def distances(self, vector: np.ndarray, metric: Any, where: Where = EVERYTHING) -> list[Hit]:
+        """Every face with the distance that a function ``(query, face) -> number`` gives.
+
+        One call a face: for distances that are not ``facekit.distance``'s.
+        """
+        query = np.asarray(vector, np.float32)
+        hits = [Hit(face, float(metric(query, mine))) for face, mine in self.faces(where)]
+        return sorted(hits, key=lambda hit: (hit.distance, hit.face.id))
+
+    def faces(self, where: Where = EVERYTHING) -> Iterator[tuple[StoredFace, np.ndarray]]:
+        """See ``Backend.faces``."""
+        last = -1
+        while True:
+            for _ in range(_ATTEMPTS):
+                with suppress(_Moved, FileNotFoundError):
+                    part = self._some_faces(where, last)
+                    break
+            else:
+                raise GalleryError(f"{self.folder} is damaged.", "Restore it from a copy.")
+            if not part:
+                return
+            yield from part
+            last = part[-1][0].id
+
+    def _some_faces(self, where: Where, last: int) -> list[tuple[StoredFace, np.ndarray]]:
+        condition, values = rows.condition(where)
+        extra = f" AND {condition}" if condition else ""
+        query = f"{rows.FACE} WHERE face.id > ?{extra} ORDER BY face.id"
+        with self._db.reading() as db:
+            matrix, _ = self._view(_state(db))
+            made = []
+            for row in islice(db.execute(query, (last, *values)), _FACES_AT_ONCE):
+                vector = matrix[row[0]]
+                if zlib.crc32(vector.data) != row[1]:
+                    raise _Moved
+                made.append((rows.face(row), vector.astype(np.float32)))
+        return made
+
+    # -- people and photos -------------------------------------------------------------
+
+    def people(self) -> list[Person]:
+        """See ``Backend.people``."""
+        with self._db.reading() as db:
+            return people.listed(db)
+
+    def photos(self) -> list[Photo]:
+        """See ``Backend.photos``."""
+        with self._db.reading() as db:
+            return rows.photos(db)
+
+    def update_photos(self, changes: Sequence[PhotoChange]) -> None:
+        """See ``Backend.update_photos``."""
+        with self._writing() as (db, _):
+            # Files may have swapped names: first all out of the way.
+            for number, change in enumerate(changes):
+                db.execute("UPDATE photo SET path = ? WHERE path = ?", (_aside(number), change.old))
+            for number, change in enumerate(changes):
+                db.execute(
+                    "UPDATE photo SET path = ?, size = ?, mtime = ?, content = ?, seen = ?, "
+                    "reason = ? WHERE path = ?",
+                    (*_photo_values(change.photo), _aside(number)),
+                )
+                if change.reassign:
+                    db.execute(
+                        "UPDATE face SET person = ? "
+                        "WHERE photo = (SELECT id FROM photo WHERE path = ?)",
+                        (rows.person_id(db, change.person), change.photo.path),
+                    )
+            people.drop_empty(db)
+
+    def remove_photos(self, paths: Sequence[str]) -> int:
+        """See ``Backend.remove_photos``."""
+        with self._writing() as (db, _):
+            emptied = _drop_photos(db, paths)
+            people.drop_empty(db)
+        self._finish(emptied)
+        return emptied
+
+    def rename(self, old: str, new: str) -> int:
+        """See ``Backend.rename``."""
+        with self._writing() as (db, _):
+            return people.rename(db, old, new)
+
+    def merge(self, sources: Sequence[str], into: str) -> int:
+        """See ``Backend.merge``."""
+        with self._writing() as (db, _):
+            return people.merge(db, sources, into)
+
+    def forget(self, person: str) -> Forgotten:
+        """See ``Backend.forget``.
+
+        Raises
+        ------
+        GalleryError
+            When somebody reads an older state for so long that it cannot be removed from
+            SQLite's log; the person is gone from the gallery, and a second call, or the next
+            removal, finishes.
+        """
+        with self._writing() as (db, state):
+            matrix, _ = self._view(state)
+            found = people.trace(db, person, matrix)
+            people.remove(db, found)
+            _make_holes(db, found.slots)
+        self._finish(len(found.slots))
+        return prove(self.folder, self._db, found)
+
+    def log(self) -> list[dict[str, Any]]:
+        """See ``Backend.log``."""
+        with self._db.reading() as db:
+            return people.log(db)
+
+    def info(self) -> dict[str, Any]:
+        """See ``Backend.info``."""
+        with self._db.reading() as db:
+            state = _state(db)
+            counts = {
+                f"{name}s" if name != "person" else "people": db.execute(
+                    f"SELECT count(*) FROM {name}"
+                ).fetchone()[0]
+                for name in ("face", "photo", "person", "thumbnail")
+            }
+            (without,) = db.execute("SELECT count(*) FROM photo WHERE reason <> ''").fetchone()
+        files = [path for path in self.folder.iterdir() if path.is_file()]
+        return {
+            "gallery": str(self.folder),
+            "model": self.origin.model,
+            "detector_backend": self.origin.detector,
+            "fingerprint": self.origin.fingerprint,
+            "dimension": self.origin.dimension,
+            "dtype": self.dtype,
+            **counts,
+            "photos_without_face": without,
+            "empty_slots": state.used - counts["faces"],
+            "bytes": sum(path.stat().st_size for path in files),
+        }
+
+    def compact(self) -> None:
+        """Write the matrix anew without the rows of removed faces."""
+        with self._writing() as (db, state):
+            holes = self._holes_of(db, state)
+            if not len(holes):
+                return
+            matrix, norms = self._view(state)
+            kept = np.delete(np.arange(state.used), holes)
+            new = self._at(state.generation + 1)
+            new.create()
+            for start in range(0, len(kept), _FACES_AT_ONCE):
+                some = kept[start : start + _FACES_AT_ONCE]
+                new.write(start, matrix[some], norms[some])
+            bounds = [-1, *holes.tolist(), state.used]
+            for shift, (low, high) in enumerate(pairwise(bounds)):
+                if shift:
+                    db.execute(
+                        "UPDATE face SET slot = slot - ? WHERE slot > ? AND slot < ?",
+                        (shift, low, high),
+                    )
+            db.execute("DELETE FROM hole")
+            db.execute(
+                "UPDATE state SET generation = generation + 1, used = ?, removals = removals + 1",
+                (len(kept),),
+            )
+        self._at(state.generation).remove()
+
+    # -- inner workings ------------------------------------------------------------------
+
+    def _at(self, generation: int) -> Matrix:
+        return Matrix(self.folder, generation, self.origin.dimension, self.dtype)
+
+    def _writing(self) -> _Writing:
+        return _Writing(self)
+
+    def _view(self, state: _State) -> tuple[np.ndarray, np.ndarray]:
+        matrix = self._matrix
+        if matrix.generation != state.generation:
+            matrix = self._matrix = self._at(state.generation)
+        vectors, norms = matrix.view(state.used)
+        if min(len(vectors), len(norms)) < state.used:
+            raise GalleryError(
+                f"{matrix.paths[0]} is shorter than what was stored.",
+                "Restore the folder from a copy, or index the photos anew.",
+            )
+        return vectors, norms
+
+    def _holes_of(self, db: Connection, state: _State) -> np.ndarray:
+        """Slots without a face, rising; read again when faces were removed."""
+        known, holes = self._holes
+        if known is None or known.removals != state.removals:
+            query = "SELECT slot FROM hole ORDER BY slot"
+            holes = np.fromiter((slot for (slot,) in db.execute(query)), np.int64)
+            self._holes = (state, holes)
+        return holes
+
+    def _finish(self, emptied: int) -> None:
+        """Overwrite what was removed, and compact when much of the matrix is empty."""
+        if not emptied:
+            return
+        with self._writing():
+            pass  # a writer begins with what others left to overwrite
+        with self._db.reading() as db:
+            state = _state(db)
+            (holes,) = db.execute("SELECT count(*) FROM hole").fetchone()
+        if holes >= _LEAST_HOLES and holes * _HOLES > state.used:
+            self.compact()
+
+
+class _Writing:
+    """A write transaction that first finishes what a killed writer left undone."""
+
+    def __init__(self, gallery: FolderGallery) -> None:
+        self._gallery = gallery
+        self._transaction = gallery._db.writing()
+
+    def __enter__(self) -> tuple[Connection, _State]:
+        db = self._transaction.__enter__()
+        try:
+            state = _state(db)
+            gallery = self._gallery
+            slots = [slot for (slot,) in db.execute("SELECT slot FROM wipe ORDER BY slot")]
+            if slots:
+                gallery._at(state.generation).wipe(slots)
+                db.execute("DELETE FROM wipe")
+            for path in gallery.folder.glob("*-*.f*"):
+                if path not in gallery._at(state.generation).paths:
+                    with suppress(PermissionError):
+                        path.unlink(missing_ok=True)
+        except BaseException as error:
+            self._transaction.__exit__(type(error), error, error.__traceback__)
+            raise
+        return db, state
+
+    def __exit__(self, *failure: Any) -> None:
+        self._transaction.__exit__(*failure)
+
+
+def is_gallery(folder: str | Path) -> bool:
+    """Whether a folder holds a gallery."""
+    return os.path.isfile(os.path.join(folder, DATABASE))  # noqa: PTH113, PTH118 (any text)
+
+
+def _state(db: Connection) -> _State:
+    return _State(*db.execute("SELECT generation, used, removals FROM state").fetchone())
+
+
+def _slots(db: Connection, where: Where) -> np.ndarray | None:
+    """Slots of the faces that are meant, rising; None for all."""
+    condition, values = rows.condition(where)
+    if not condition:
+        return None
+    query = f"SELECT slot FROM face WHERE {condition} ORDER BY slot"
+    return np.fromiter((slot for (slot,) in db.execute(query, values)), np.int64)
+
+
+def _norms(vectors: np.ndarray) -> np.ndarray:
+    exact = vectors.astype(np.float64)
+    return np.sqrt(np.einsum("nd,nd->n", exact, exact)).astype(np.float32)
+
+
+def _insert(
+    db: Connection, entries: Sequence[Entry], vectors: np.ndarray, slot: int
+) -> list[list[int]]:
+    known: dict[str | None, int | None] = {}
+    ids: list[list[int]] = []
+    first = slot
+    for entry in entries:
+        photo = None
+        if entry.photo is not None:
+            photo = db.execute(
+                "INSERT INTO photo (path, size, mtime, content, seen, reason) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                _photo_values(entry.photo),
+            ).lastrowid
+        ids.append([])
+        for face in entry.faces:
+            if face.person not in known:
+                known[face.person] = rows.person_id(db, face.person)
+            number = db.execute(
+                "INSERT INTO face (slot, crc, person, photo, x1, y1, x2, y2, score, points, date) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(slot, zlib.crc32(vectors[slot - first].data), known[face.person], photo),
+                    *rows.detection_values(face.detection),
+                    face.date,
+                ),
+            ).lastrowid
+            tags = {(name, number) for name in face.tags}
+            db.executemany("INSERT INTO tag VALUES (?, ?)", tags)
+            if face.thumbnail is not None:
+                db.execute("INSERT INTO thumbnail VALUES (?, ?)", (number, face.thumbnail))
+            assert number is not None
+            ids[-1].append(number)
+            slot += 1
+    return ids
+
+
+def _aside(number: int) -> str:
+    return f"\0{number}"  # no file has such a name
+
+
+def _photo_values(photo: Photo) -> tuple[Any, ...]:
+    return photo.path, photo.size, photo.mtime, photo.content, photo.seen, photo.reason
+
+
+def _drop_photos(db: Connection, paths: Sequence[str]) -> int:
+    """Take photos and their faces out of the tables; how many faces that were."""
+    slots: list[int] = []
+    for path in paths:
+        found = db.execute("SELECT id FROM photo WHERE path = ?", (path,)).fetchone()
+        if found is None:
+            continue
+        faces = db.execute("SELECT id, slot FROM face WHERE photo = ?", found).fetchall()
+        people.drop_faces(db, [number for number, _ in faces])
+        slots += [slot for _, slot in faces]
+        db.execute("DELETE FROM photo WHERE id = ?", found)
+    _make_holes(db, slots)
+    return len(slots)
+
+
+def _make_holes(db: Connection, slots: Sequence[int]) -> None:
+    if slots:
+        marks = [(slot,) for slot in slots]
+        db.executemany("INSERT INTO hole VALUES (?)", marks)
+        db.executemany("INSERT INTO wipe VALUES (?)", marks)
+        db.execute("UPDATE state SET removals = removals + 1")
