@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from facekit.images import Image
     from facekit.pipeline import FaceKit
     from facekit.types import Detection, Embedding, Face, Result, VerifyResult
-    from facekit.verbs import extract_faces, represent, verify
+    from facekit.verbs import extract_faces, find, represent, verify
 
 _ROOM_OF = {
     "Detection": "types",
@@ -34,6 +34,7 @@ _ROOM_OF = {
     "Result": "types",
     "VerifyResult": "types",
     "extract_faces": "verbs",
+    "find": "verbs",
     "register_detector": "extend",
     "register_recognizer": "extend",
     "represent": "verbs",
@@ -56,6 +57,7 @@ __all__ = [
     "VerifyResult",
     "__version__",
     "extract_faces",
+    "find",
     "register_detector",
     "register_recognizer",
     "represent",

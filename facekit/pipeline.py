@@ -146,6 +146,7 @@ class FaceKit:
         self.flip = self.recognizer.spec.flip if flip is None else flip
         self.threads = threads or cpu_count()
         self.batch_size = batch_size
+        self.detector_options = dict(detector_options or {})
         self._at_hand: set[str] = set()  # weights whose files were found or fetched
 
     @property
@@ -394,7 +395,7 @@ class FaceKit:
         self.have_weights(embedding=True)
         if threshold is not None:
             checks.check_number("threshold", threshold, 0)
-        fitted = self._fitted(distance_metric, far, given=threshold is not None)
+        fitted = self.fitted_threshold(distance_metric, far, given=threshold is not None)
         rule = verdict.Rule(
             model=self.model_name,
             detector=self.detector_backend,
@@ -404,14 +405,20 @@ class FaceKit:
             faces="closest" if closest else self.faces,
             fingerprint=self.fingerprint,
         )
-        sides = self._sides([side for pair in pairs for side in pair])
+        sides = self.probes([side for pair in pairs for side in pair])
         return [
             one.error or two.error or verdict.judge(one, two, rule, start)
             for one, two in zip(sides[::2], sides[1::2], strict=True)
         ]
 
-    def _fitted(self, metric: str, far: float, *, given: bool) -> thresholds.Threshold:
-        """The fitted threshold; where the caller gave one, at least its confidence curve."""
+    def fitted_threshold(self, metric: str, far: float, *, given: bool) -> thresholds.Threshold:
+        """The fitted threshold; where the caller gave one, at least its confidence curve.
+
+        Raises
+        ------
+        InvalidArgument
+            When none is known and none was given.
+        """
         try:
             fitted = self.threshold(metric, far)
         except InvalidArgument:
@@ -426,8 +433,17 @@ class FaceKit:
             )
         return fitted
 
-    def _sides(self, sides: Sequence[Any]) -> list[Result]:
-        """Embeddings of every side, whether picture or vector, each path once."""
+    def probes(self, sides: Sequence[Any]) -> list[Result]:
+        """Embeddings of what is compared: each item one picture, embedded once a path, or a vector.
+
+        An item that cannot be used carries its error.
+
+        Raises
+        ------
+        WeightsUnavailable
+            When a network's weights are missing.
+        """
+        self._have_weights(embedding=True)
         made: dict[Any, Result] = {}
         keys = [side if isinstance(side, (str, Path)) else (i,) for i, side in enumerate(sides)]
         pictures = {}

@@ -1,4 +1,4 @@
-"""verify, represent, extract_faces: deepface's names, parameters and keys over FaceKit.
+"""verify, represent, extract_faces, find: deepface's names, parameters and keys over FaceKit.
 
 Each takes one input or many. For one, an error is raised; for many, an item that
 fails becomes ``{"source": ..., "error": ...}`` and the rest goes on.
@@ -6,6 +6,7 @@ fails becomes ``{"source": ..., "error": ...}`` and the rest goes on.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -19,6 +20,7 @@ from facekit.pipeline import DEFAULT_FACE_RULE, FaceKit
 from facekit.types import Embedding, Face, Result
 
 COLORS = ("rgb", "bgr", "gray")
+RETURN_TYPES = ("pandas", "dict")
 
 
 @lru_cache(maxsize=8)
@@ -282,6 +284,145 @@ def extract_faces(
         }
 
     return _rows(kit.stream(img_path, "extract"), row, images.is_many(img_path), stream)
+
+
+def find(
+    img_path: Any,
+    db_path: Any,
+    model_name: str = zoo.DEFAULT_RECOGNIZER,
+    distance_metric: str | Callable[[np.ndarray, np.ndarray], float] = "cosine",
+    enforce_detection: bool = True,
+    detector_backend: str = zoo.DEFAULT_DETECTOR,
+    align: bool = True,
+    similarity_search: bool = False,
+    k: int | None = None,
+    expand_percentage: float = 0,
+    threshold: float | None = None,
+    normalization: str | None = None,
+    silent: bool = False,
+    refresh_database: bool = True,
+    anti_spoofing: bool = False,
+    datastore_format: str | None = None,
+    return_type: str | None = None,
+    *,
+    gallery: Any = None,
+    far: float = thresholds.DEFAULT_FAR,
+    faces: str = DEFAULT_FACE_RULE,
+    max_faces: int | None = None,
+    flip: bool | None = None,
+    detector_options: dict[str, Any] | None = None,
+) -> Any:
+    """Photos of a folder, or faces of a gallery, that show the people of a picture.
+
+    The folder's photos are embedded at the first call, which may be killed and goes on at
+    the next; later calls touch only files that are new, changed, moved or gone. Several
+    processes may do so at once. A photo ``Alice/1.jpg`` shows Alice.
+
+    Parameters
+    ----------
+    img_path : image source or embedding, or list, directory or glob pattern of them
+    db_path : path
+        A folder of photos, searched recursively, or a gallery.
+    distance_metric : str or callable
+        cosine, euclidean, euclidean_l2 or angular; or a function of two vectors ``(D,)``,
+        the query's and the gallery's, that returns a number. It needs ``threshold``.
+    similarity_search : bool
+        Give also faces beyond the threshold: who looks alike.
+    k : int, optional
+        At most so many faces for each face of the query.
+    silent : bool
+        No progress bar while photos are embedded.
+    refresh_database : bool
+        False: search what is indexed already, whatever became of the files.
+    datastore_format : str, optional
+        Accepted for deepface's sake; facekit keeps galleries in one form.
+    return_type : str, optional
+        ``pandas`` (the default) or ``dict``.
+    gallery : path, optional
+        Folder of the index; by default hidden inside ``db_path``, one for each pipeline.
+    faces, max_faces
+        Order and number of the query's faces, as in ``represent``; all by default. Of the
+        folder's photos every face counts.
+
+    The others are those of ``verify``.
+
+    Returns
+    -------
+    list of pandas.DataFrame, or list of list of dict
+        One a face of the query, the closest row first: ``identity`` (path of the photo),
+        ``hash`` (of its content), ``target_x`` to ``target_h`` (the face in it),
+        ``threshold``, ``source_x`` to ``source_h`` (the face in the query), ``distance``,
+        ``confidence`` (as in ``verify``), ``person`` (name of the photo's sub-folder). For
+        many queries a list of such lists; an item that fails is ``{"source", "error"}``.
+
+    Raises
+    ------
+    FaceKitError
+        One sentence on what is wrong and what to do; see ``facekit.errors``.
+
+    Notes
+    -----
+    ``far`` is the rate of one comparison: among a thousand strangers a threshold at 0.001
+    finds one who is not meant, on average.
+    """
+    from facekit.gallery import finding
+
+    del datastore_format
+    if return_type not in (None, *RETURN_TYPES):
+        raise UnknownName("return_type", return_type, RETURN_TYPES)
+    question = finding.Question(distance_metric, threshold, far, k, similarity_search)
+    question.check()
+    kit = _kit(
+        anti_spoofing,
+        model_name=model_name,
+        detector_backend=detector_backend,
+        align=align,
+        expand_percentage=expand_percentage,
+        normalization=normalization,
+        enforce_detection=enforce_detection,
+        faces=faces,
+        max_faces=max_faces,
+        flip=flip,
+        detector_options=detector_options,
+    )
+    many = images.is_many(img_path) and not is_numbers(img_path)
+    sources = list(images.expand(img_path)) if many else [img_path]
+    queries = kit.probes([_side(source) for source in sources])
+    if not many and queries[0].error is not None:
+        raise queries[0].error
+    place = None if gallery is None else os.fspath(gallery)
+    with finding.open_gallery(
+        kit,
+        os.fspath(db_path),
+        place,
+        refreshed=refresh_database,
+        progress=None if silent else _counting(),
+    ) as kept:
+        rows = list(finding.answers(kit, kept, queries, question, os.fspath(db_path)))
+    shape = finding.frame if return_type != "dict" else list
+    made = [
+        [shape(face) for face in answer]
+        if query.error is None
+        else {"source": query.source, "error": str(query.error)}
+        for query, answer in zip(queries, rows, strict=True)
+    ]
+    return made if many else made[0]
+
+
+def _counting() -> Callable[[int, int], None]:
+    """A progress bar on stderr, drawn once there is something to count, if that is a terminal."""
+    bars: list[Any] = []
+
+    def show(done: int, total: int) -> None:
+        if not bars:
+            from tqdm import tqdm
+
+            bars.append(tqdm(total=total, desc="Indexing", unit=" photos", disable=None))
+        bars[0].update(done - bars[0].n)
+        if done == total:
+            bars[0].close()
+
+    return show
 
 
 def _colored(crop: np.ndarray, color: str, normalize: bool) -> np.ndarray:

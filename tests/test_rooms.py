@@ -34,6 +34,7 @@ thresholds fingerprint
 verdict
 parallel
 pipeline
+gallery
 verbs
 catalog extend face_files render compat
 model_cards benchmark

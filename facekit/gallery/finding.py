@@ -117,7 +117,7 @@ def open_gallery(
     place = gallery or default_place(kit, db_path, origin)
     if not refreshed and not is_gallery(place):
         raise GalleryError(
-            f"{db_path} was not indexed yet with this pipeline.", "Leave out refresh_database=False."
+            f"{db_path} was not indexed with this pipeline yet.", "Leave out refresh_database."
         )
     made = FolderGallery.create(place, origin)
     try:
@@ -134,7 +134,7 @@ def default_place(kit: FaceKit, db_path: str, origin: Origin) -> str:
     name = f"{origin.model}-{origin.detector}-{origin.fingerprint}"
     if not kit.enforce_detection:
         name += "-whole"  # also photos in which no face was found
-    return os.path.join(db_path, HIDDEN, name.replace(os.sep, "_"))  # noqa: PTH118
+    return os.path.join(db_path, HIDDEN, name.replace(os.sep, "_"))  # noqa: PTH118 (any text)
 
 
 def answers(
@@ -164,7 +164,7 @@ def _fitted(kit: FaceKit, question: Question) -> Threshold:
     return kit.fitted_threshold(
         question.metric,
         question.far,
-        needed=question.threshold is None and not question.similarity_search,
+        given=question.threshold is not None or question.similarity_search,
     )
 
 
@@ -184,10 +184,7 @@ def _search(
     if not asked:
         found = []
     elif callable(metric):
-        found = [
-            [hit for hit in gallery.distances(face.vector, metric) if within is None or hit.distance <= within][: question.k]
-            for face in asked
-        ]
+        found = [gallery.distances(face.vector, metric, question.k, within) for face in asked]
     else:
         vectors = np.stack([face.vector for face in asked])
         found = gallery.search(vectors, question.k, metric, within, where)
@@ -208,7 +205,7 @@ def _row(
         _blind(face) or (hit.face.detection is not None and hit.face.detection.score == 0)
     )
     confidence = None if blind else fitted.confidence(hit.distance)
-    row = {
+    return {
         "identity": _identity(hit.face, db_path),
         "hash": hit.face.content,
         **{f"target_{side}": target[side] for side in _SIDES},
@@ -218,12 +215,13 @@ def _row(
         "confidence": confidence,
         "person": hit.face.person,
     }
-    return row
 
 
 def _identity(face: StoredFace, db_path: str) -> str:
     if face.path is not None:
-        return face.path if is_gallery(db_path) else os.path.join(db_path, *face.path.split("/"))  # noqa: PTH118
+        if is_gallery(db_path):
+            return face.path
+        return os.path.join(db_path, *face.path.split("/"))  # noqa: PTH118 (spelled as typed)
     return face.person if face.person is not None else f"face {face.id}"
 
 

@@ -127,7 +127,7 @@ def _plan(gallery: FolderGallery, root: Path) -> _Plan:
     present = set()
     for path in _files(root, bool(known)):
         try:
-            found = os.stat(root / path)
+            found = (root / path).stat()
         except OSError:
             continue  # removed since it was listed
         if stat.S_ISDIR(found.st_mode):
@@ -228,15 +228,15 @@ def _carry_out(
         gallery.update_photos([*plan.touched, *plan.moved])
     todo = [*plan.new, *plan.changed]
     done = unusable = 0
+    if progress is not None and todo:
+        progress(0, len(todo))
     for entries in _embedded(kit, root, todo):
         gallery.add(entries)
         done += len(entries)
         unusable += sum(not entry.faces for entry in entries)
         if progress is not None:
             progress(done, len(todo))
-    return Refreshed(
-        len(plan.new), len(plan.changed), len(plan.moved), len(plan.gone), unusable
-    )
+    return Refreshed(len(plan.new), len(plan.changed), len(plan.moved), len(plan.gone), unusable)
 
 
 def _embedded(kit: FaceKit, root: Path, photos: Sequence[Photo]) -> Iterator[list[Entry]]:

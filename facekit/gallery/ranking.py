@@ -84,9 +84,7 @@ def rank_people(
     return [_ranked(gallery, vector[None], k, metric, (rule, top), named) for vector in vectors]
 
 
-def identify(
-    candidates: Sequence[Candidate], threshold: float
-) -> Candidate | None:
+def identify(candidates: Sequence[Candidate], threshold: float) -> Candidate | None:
     """The open-set verdict: the closest person within the threshold, or nobody."""
     first = candidates[0] if candidates else None
     return first if first is not None and first.distance <= threshold else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -244,7 +244,9 @@ class FolderGallery:
                 *(matrix, norms, queries, k, metric, within, allowed),
                 excluded=self._holes_of(db, state),
             )
-            faces = self._faces_at(db, matrix, {slot for slots, _ in found for slot in slots.tolist()})
+            faces = self._faces_at(
+                db, matrix, {slot for slots, _ in found for slot in slots.tolist()}
+            )
         return [
             [Hit(faces[slot], gap) for slot, gap in zip(some.tolist(), gaps.tolist(), strict=True)]
             for some, gaps in found
@@ -263,14 +265,21 @@ class FolderGallery:
             raise _Moved
         return faces
 
-    def distances(self, vector: np.ndarray, metric: Any, where: Where = EVERYTHING) -> list[Hit]:
-        """Every face with the distance that a function ``(query, face) -> number`` gives.
+    def distances(
+        self,
+        vector: np.ndarray,
+        metric: Callable[[np.ndarray, np.ndarray], float],
+        k: int | None = None,
+        within: float | None = None,
+    ) -> list[Hit]:
+        """Faces at the distance that a function ``(query, face) -> number`` gives, closest first.
 
         One call a face: for distances that are not ``facekit.distance``'s.
         """
         query = np.asarray(vector, np.float32)
-        hits = [Hit(face, float(metric(query, mine))) for face, mine in self.faces(where)]
-        return sorted(hits, key=lambda hit: (hit.distance, hit.face.id))
+        hits = [Hit(face, float(metric(query, mine))) for face, mine in self.faces()]
+        near = (hit for hit in hits if within is None or hit.distance <= within)
+        return sorted(near, key=lambda hit: (hit.distance, hit.face.id))[:k]
 
     def faces(self, where: Where = EVERYTHING) -> Iterator[tuple[StoredFace, np.ndarray]]:
         """See ``Backend.faces``."""
