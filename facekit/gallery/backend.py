@@ -90,7 +90,7 @@ class Backend(Protocol):
         """Every picture file, by path."""
         ...
 
-    def update_photos(self, changes: Sequence[PhotoChange]) -> None:
+    def update_photos(self, moves: Sequence[PhotoChange]) -> None:
         """Note that files moved or were touched."""
         ...
 

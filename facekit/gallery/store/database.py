@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from facekit.errors import GalleryError
@@ -14,7 +13,6 @@ from facekit.gallery.store import schema
 
 WAIT = 120.0  # seconds for another writer's transaction
 _PATIENCE = 10.0  # seconds for readers to let go of old content
-_PAUSE = 0.02
 
 
 class Database:
@@ -101,14 +99,13 @@ class Database:
         db = self._connection()
         if rewrite:
             db.execute("VACUUM")
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            with suppress(sqlite3.OperationalError):  # a reader's lock
-                if not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                    return True
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_PAUSE)
+        db.execute(f"PRAGMA busy_timeout = {int(1000 * _PATIENCE)}")
+        try:
+            return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError:  # another writer's lock
+            return False
+        finally:
+            db.execute(f"PRAGMA busy_timeout = {int(1000 * WAIT)}")
 
     def _connection(self) -> sqlite3.Connection:
         """This thread's connection."""

@@ -7,8 +7,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -31,10 +30,11 @@ from facekit.gallery.records import (
     Where,
     check_date,
 )
-from facekit.gallery.store import people, rows
+from facekit.gallery.store import changes, people, rows
 from facekit.gallery.store.database import Database
 from facekit.gallery.store.matrix import DTYPES, Matrix
 from facekit.gallery.store.scan import prove
+from facekit.gallery.store.state import State, holes_of, slots_of, state_of
 
 DATABASE = "gallery.sqlite"
 _ATTEMPTS = 5  # of a search, while others forget and compact
@@ -45,13 +45,6 @@ _HOLES = 4  # compact when one slot in so many is empty
 
 class _Moved(Exception):
     """What was read is not of one state: somebody forgot a face or compacted meanwhile."""
-
-
-@dataclass(frozen=True)
-class _State:
-    generation: int
-    used: int
-    removals: int
 
 
 class FolderGallery:
@@ -88,7 +81,7 @@ class FolderGallery:
         model, detector, mark, dimension, options, self.dtype = found
         self.origin = Origin(model, detector, mark, dimension, json.loads(options))
         self._matrix = self._at(1)
-        self._holes: tuple[_State | None, np.ndarray] = (None, np.empty(0, np.int64))
+        self._holes: tuple[State | None, np.ndarray] = (None, np.empty(0, np.int64))
 
     @classmethod
     def create(cls, folder: str | Path, origin: Origin, dtype: str = "float32") -> FolderGallery:
@@ -173,12 +166,12 @@ class FolderGallery:
         norms = _norms(vectors)
         with self._writing() as (db, state):
             taken = [entry.photo.path for entry in group if entry.photo is not None]
-            emptied = _drop_photos(db, taken)
+            emptied = changes.drop_photos(db, taken)
             matrix = self._at(state.generation)
             if len(faces):
                 matrix.write(state.used, vectors, norms)
                 db.execute("UPDATE state SET used = used + ?", (len(faces),))
-            ids = _insert(db, group, vectors, state.used)
+            ids = changes.insert(db, group, vectors, state.used)
         self._finish(emptied)
         return ids
 
@@ -237,9 +230,9 @@ class FolderGallery:
         self, queries: np.ndarray, k: int | None, metric: str, within: float | None, where: Where
     ) -> list[list[Hit]]:
         with self._db.reading() as db:
-            state = _state(db)
+            state = state_of(db)
             matrix, norms = self._view(state)
-            allowed = _slots(db, where)
+            allowed = slots_of(db, where)
             found = topk.nearest(
                 *(matrix, norms, queries, k, metric, within, allowed),
                 excluded=self._holes_of(db, state),
@@ -301,7 +294,7 @@ class FolderGallery:
         extra = f" AND {condition}" if condition else ""
         query = f"{rows.FACE} WHERE face.id > ?{extra} ORDER BY face.id"
         with self._db.reading() as db:
-            matrix, _ = self._view(_state(db))
+            matrix, _ = self._view(state_of(db))
             made = []
             for row in islice(db.execute(query, (last, *values)), _FACES_AT_ONCE):
                 vector = matrix[row[0]]
@@ -322,31 +315,15 @@ class FolderGallery:
         with self._db.reading() as db:
             return rows.photos(db)
 
-    def update_photos(self, changes: Sequence[PhotoChange]) -> None:
+    def update_photos(self, moves: Sequence[PhotoChange]) -> None:
         """See ``Backend.update_photos``."""
         with self._writing() as (db, _):
-            # Files may have swapped names: first all out of the way.
-            for number, change in enumerate(changes):
-                db.execute("UPDATE photo SET path = ? WHERE path = ?", (_aside(number), change.old))
-            for number, change in enumerate(changes):
-                db.execute(
-                    "UPDATE photo SET path = ?, size = ?, mtime = ?, content = ?, seen = ?, "
-                    "reason = ? WHERE path = ?",
-                    (*_photo_values(change.photo), _aside(number)),
-                )
-                if change.reassign:
-                    db.execute(
-                        "UPDATE face SET person = ? "
-                        "WHERE photo = (SELECT id FROM photo WHERE path = ?)",
-                        (rows.person_id(db, change.person), change.photo.path),
-                    )
-            people.drop_empty(db)
+            changes.update_photos(db, moves)
 
     def remove_photos(self, paths: Sequence[str]) -> int:
         """See ``Backend.remove_photos``."""
         with self._writing() as (db, _):
-            emptied = _drop_photos(db, paths)
-            people.drop_empty(db)
+            emptied = changes.drop_photos(db, paths)
         self._finish(emptied)
         return emptied
 
@@ -374,7 +351,7 @@ class FolderGallery:
             matrix, _ = self._view(state)
             found = people.trace(db, person, matrix)
             people.remove(db, found)
-            _make_holes(db, found.slots)
+            changes.make_holes(db, found.slots)
         self._finish(len(found.slots))
         return prove(self.folder, self._db, found)
 
@@ -386,7 +363,7 @@ class FolderGallery:
     def info(self) -> dict[str, Any]:
         """See ``Backend.info``."""
         with self._db.reading() as db:
-            state = _state(db)
+            state = state_of(db)
             counts = {
                 f"{name}s" if name != "person" else "people": db.execute(
                     f"SELECT count(*) FROM {name}"
@@ -421,19 +398,9 @@ class FolderGallery:
             for start in range(0, len(kept), _FACES_AT_ONCE):
                 some = kept[start : start + _FACES_AT_ONCE]
                 new.write(start, matrix[some], norms[some])
-            bounds = [-1, *holes.tolist(), state.used]
-            for shift, (low, high) in enumerate(pairwise(bounds)):
-                if shift:
-                    db.execute(
-                        "UPDATE face SET slot = slot - ? WHERE slot > ? AND slot < ?",
-                        (shift, low, high),
-                    )
-            db.execute("DELETE FROM hole")
-            db.execute(
-                "UPDATE state SET generation = generation + 1, used = ?, removals = removals + 1",
-                (len(kept),),
-            )
-        self._at(state.generation).remove()
+            changes.close_holes(db, holes.tolist(), state.used)
+        with self._writing():
+            pass  # a writer begins by removing files of other generations
 
     # -- inner workings ------------------------------------------------------------------
 
@@ -443,7 +410,7 @@ class FolderGallery:
     def _writing(self) -> _Writing:
         return _Writing(self)
 
-    def _view(self, state: _State) -> tuple[np.ndarray, np.ndarray]:
+    def _view(self, state: State) -> tuple[np.ndarray, np.ndarray]:
         matrix = self._matrix
         if matrix.generation != state.generation:
             matrix = self._matrix = self._at(state.generation)
@@ -455,12 +422,11 @@ class FolderGallery:
             )
         return vectors, norms
 
-    def _holes_of(self, db: Connection, state: _State) -> np.ndarray:
+    def _holes_of(self, db: Connection, state: State) -> np.ndarray:
         """Slots without a face, rising; read again when faces were removed."""
         known, holes = self._holes
         if known is None or known.removals != state.removals:
-            query = "SELECT slot FROM hole ORDER BY slot"
-            holes = np.fromiter((slot for (slot,) in db.execute(query)), np.int64)
+            holes = holes_of(db)
             self._holes = (state, holes)
         return holes
 
@@ -471,7 +437,7 @@ class FolderGallery:
         with self._writing():
             pass  # a writer begins with what others left to overwrite
         with self._db.reading() as db:
-            state = _state(db)
+            state = state_of(db)
             (holes,) = db.execute("SELECT count(*) FROM hole").fetchone()
         if holes >= _LEAST_HOLES and holes * _HOLES > state.used:
             self.compact()
@@ -484,19 +450,16 @@ class _Writing:
         self._gallery = gallery
         self._transaction = gallery._db.writing()
 
-    def __enter__(self) -> tuple[Connection, _State]:
+    def __enter__(self) -> tuple[Connection, State]:
         db = self._transaction.__enter__()
         try:
-            state = _state(db)
+            state = state_of(db)
             gallery = self._gallery
             slots = [slot for (slot,) in db.execute("SELECT slot FROM wipe ORDER BY slot")]
             if slots:
                 gallery._at(state.generation).wipe(slots)
                 db.execute("DELETE FROM wipe")
-            for path in gallery.folder.glob("*-*.f*"):
-                if path not in gallery._at(state.generation).paths:
-                    with suppress(PermissionError):
-                        path.unlink(missing_ok=True)
+            gallery._at(state.generation).remove_others()
         except BaseException as error:
             self._transaction.__exit__(type(error), error, error.__traceback__)
             raise
@@ -511,87 +474,6 @@ def is_gallery(folder: str | Path) -> bool:
     return os.path.isfile(os.path.join(folder, DATABASE))  # noqa: PTH113, PTH118 (any text)
 
 
-def _state(db: Connection) -> _State:
-    return _State(*db.execute("SELECT generation, used, removals FROM state").fetchone())
-
-
-def _slots(db: Connection, where: Where) -> np.ndarray | None:
-    """Slots of the faces that are meant, rising; None for all."""
-    condition, values = rows.condition(where)
-    if not condition:
-        return None
-    query = f"SELECT slot FROM face WHERE {condition} ORDER BY slot"
-    return np.fromiter((slot for (slot,) in db.execute(query, values)), np.int64)
-
-
 def _norms(vectors: np.ndarray) -> np.ndarray:
     exact = vectors.astype(np.float64)
     return np.sqrt(np.einsum("nd,nd->n", exact, exact)).astype(np.float32)
-
-
-def _insert(
-    db: Connection, entries: Sequence[Entry], vectors: np.ndarray, slot: int
-) -> list[list[int]]:
-    known: dict[str | None, int | None] = {}
-    ids: list[list[int]] = []
-    first = slot
-    for entry in entries:
-        photo = None
-        if entry.photo is not None:
-            photo = db.execute(
-                "INSERT INTO photo (path, size, mtime, content, seen, reason) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                _photo_values(entry.photo),
-            ).lastrowid
-        ids.append([])
-        for face in entry.faces:
-            if face.person not in known:
-                known[face.person] = rows.person_id(db, face.person)
-            number = db.execute(
-                "INSERT INTO face (slot, crc, person, photo, x1, y1, x2, y2, score, points, date) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(slot, zlib.crc32(vectors[slot - first].data), known[face.person], photo),
-                    *rows.detection_values(face.detection),
-                    face.date,
-                ),
-            ).lastrowid
-            tags = {(name, number) for name in face.tags}
-            db.executemany("INSERT INTO tag VALUES (?, ?)", tags)
-            if face.thumbnail is not None:
-                db.execute("INSERT INTO thumbnail VALUES (?, ?)", (number, face.thumbnail))
-            assert number is not None
-            ids[-1].append(number)
-            slot += 1
-    return ids
-
-
-def _aside(number: int) -> str:
-    return f"\0{number}"  # no file has such a name
-
-
-def _photo_values(photo: Photo) -> tuple[Any, ...]:
-    return photo.path, photo.size, photo.mtime, photo.content, photo.seen, photo.reason
-
-
-def _drop_photos(db: Connection, paths: Sequence[str]) -> int:
-    """Take photos and their faces out of the tables; how many faces that were."""
-    slots: list[int] = []
-    for path in paths:
-        found = db.execute("SELECT id FROM photo WHERE path = ?", (path,)).fetchone()
-        if found is None:
-            continue
-        faces = db.execute("SELECT id, slot FROM face WHERE photo = ?", found).fetchall()
-        people.drop_faces(db, [number for number, _ in faces])
-        slots += [slot for _, slot in faces]
-        db.execute("DELETE FROM photo WHERE id = ?", found)
-    _make_holes(db, slots)
-    return len(slots)
-
-
-def _make_holes(db: Connection, slots: Sequence[int]) -> None:
-    if slots:
-        marks = [(slot,) for slot in slots]
-        db.executemany("INSERT INTO hole VALUES (?)", marks)
-        db.executemany("INSERT INTO wipe VALUES (?)", marks)
-        db.execute("UPDATE state SET removals = removals + 1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -86,13 +87,17 @@ class Matrix:
         """Bytes of both files, with what they have ahead."""
         return sum(path.stat().st_size for path in self.paths)
 
-    def remove(self) -> None:
-        """Delete both files. Who has them mapped goes on reading them, where the platform can."""
-        for path in self.paths:
-            try:
-                path.unlink(missing_ok=True)
-            except PermissionError:  # Windows, while somebody reads; the next writer removes it
-                return
+    def remove_others(self) -> None:
+        """Delete the files of other generations: old ones, and what a kill left unfinished.
+
+        Who has them mapped goes on reading them.
+        """
+        for kind in ("vectors", "norms"):
+            for path in self.paths[0].parent.glob(f"{kind}-*.f*"):
+                if path not in self.paths:
+                    # Windows keeps what somebody reads; a later writer removes it.
+                    with suppress(PermissionError):
+                        path.unlink(missing_ok=True)
 
 
 class _Rows:

@@ -86,8 +86,8 @@ def check(found: int, place: str) -> None:
 def _statements(script: str) -> list[str]:
     statements: list[str] = []
     text = ""
-    for line in script.splitlines(keepends=True):
-        text += line
+    for part in script.split(";")[:-1]:
+        text += f"{part};"
         if sqlite3.complete_statement(text):
             statements.append(text)
             text = ""

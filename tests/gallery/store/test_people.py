@@ -1,0 +1,135 @@
+"""Renaming, merging, forgetting; what is forgotten leaves no byte behind."""
+
+import pytest
+
+from facekit.errors import GalleryError, InvalidArgument, UnknownName
+from facekit.gallery.records import Entry, NewFace, Photo
+from facekit.gallery.store import database, scan
+from facekit.gallery.store.folder import FolderGallery
+
+
+def bytes_of(gallery):
+    return b"".join(path.read_bytes() for path in gallery.folder.iterdir())
+
+
+def names(gallery):
+    return {person.name: (person.faces, person.photos) for person in gallery.people()}
+
+
+def test_rename(filled):
+    assert filled.rename("p3", "Ann") == 10
+    assert "p3" not in names(filled)
+    assert names(filled)["Ann"] == (10, 0)
+    with pytest.raises(InvalidArgument, match="There is a p4 already"):
+        filled.rename("Ann", "p4")
+    with pytest.raises(UnknownName):
+        filled.rename("nobody", "x")
+    with pytest.raises(InvalidArgument, match="name is ' '"):
+        filled.rename("Ann", " ")
+    assert [(row["action"], row["person"], row["detail"]) for row in filled.log()] == [
+        ("rename", "Ann", "was p3")
+    ]
+
+
+def test_merge(filled):
+    assert filled.merge(["p1", "p2", "p3"], "p3") == 20
+    assert names(filled)["p3"] == (30, 0)
+    assert filled.merge(["p3"], "Ann") == 30
+    assert names(filled)["Ann"] == (30, 0)
+    assert not {"p1", "p2", "p3"} & set(names(filled))
+    assert {row["person"] for row in filled.log()} == {"Ann"}
+    with pytest.raises(UnknownName):
+        filled.merge(["Ann", "nobody"], "p4")
+    assert names(filled)["Ann"] == (30, 0)
+
+
+@pytest.fixture
+def known(gallery, vectors):
+    """Ann Withheld on three photos, one of them with Bob; thumbnails; a history."""
+    made = [NewFace(v, "Somebody", thumbnail=v.tobytes() * 3) for v in vectors[:4]]
+    gallery.add(
+        [
+            Entry(Photo("holidays/withheld-1.jpg"), [made[0], made[1]]),
+            Entry(Photo("holidays/withheld-2.jpg"), [made[2]]),
+            Entry(Photo("party.jpg"), [made[3], NewFace(vectors[50], "Bob")]),
+        ]
+    )
+    # Enough others for SQLite to balance its pages.
+    gallery.add(
+        Entry(Photo(f"other/{i}.jpg"), [NewFace(v, f"Other {i}")])
+        for i, v in enumerate(vectors[60:])
+    )
+    gallery.rename("Somebody", "Ann Withheld")
+    return gallery
+
+
+def test_what_is_forgotten_leaves_no_byte(known, vectors):
+    traces = [
+        *(v.tobytes()[:20] for v in vectors[:3]),
+        b"Ann Withheld",
+        b"Somebody",
+        b"withheld-1.jpg",
+    ]
+    assert all(trace in bytes_of(known) for trace in traces)
+    before = known.search(vectors[60:], 3)
+    report = known.forget("Ann Withheld")
+    assert not any(trace in bytes_of(known) for trace in traces)
+    assert (report.faces, report.photos, report.thumbnails, report.log_lines) == (4, 2, 4, 1)
+    assert report.paths == ("holidays/withheld-1.jpg", "holidays/withheld-2.jpg")
+    assert report.left == 0
+    assert report.scanned_bytes > 200 * 64
+    assert known.log() == []
+    assert names(known)["Bob"] == (1, 1)
+    assert "party.jpg" in {photo.path for photo in known.photos()}
+    after = known.search(vectors[60:], 3)
+    for one, two in zip(before, after, strict=True):
+        assert [(h.face.id, h.distance) for h in one if h.face.id > 4] == [
+            (h.face.id, h.distance) for h in two
+        ][: sum(h.face.id > 4 for h in one)]
+    with pytest.raises(UnknownName):
+        known.forget("Ann Withheld")
+
+
+@pytest.mark.parametrize("what", ["vector", "name", "picture"])
+def test_the_scan_sees_what_would_be_left(known, vectors, monkeypatch, what):
+    if what == "vector":
+        monkeypatch.setattr("facekit.gallery.store.matrix.Matrix.wipe", lambda *_: None)
+    else:
+        table, column = {"name": ("log", "detail"), "picture": ("origin", "options")}[what]
+        value = b"xx Ann Withheld xx" if what == "name" else vectors[0].tobytes() * 3
+        real = scan._needles
+
+        def needles(db, found):
+            pieces = list(real(db, found))
+            db.execute(f"UPDATE {table} SET {column} = ?", (value,))
+            return pieces
+
+        known.add([Entry(None, [NewFace(vectors[9], "Carl")])])
+        known.rename("Carl", "Carla")  # a line of the log that stays
+        monkeypatch.setattr(scan, "_needles", needles)
+    assert known.forget("Ann Withheld").left > 0
+
+
+def test_what_somebody_else_has_too_is_no_trace(gallery, vectors):
+    gallery.add(
+        [
+            Entry(Photo("photos/Annabel.jpg"), [NewFace(vectors[0], "Annabel")]),
+            Entry(Photo("photos/Annabel.jpg.jpg"), [NewFace(vectors[0], "Annabel Lee")]),
+        ]
+    )
+    assert gallery.forget("Annabel").left == 0
+    assert names(gallery) == {"Annabel Lee": (1, 1)}
+    assert [hit.face.id for hit in gallery.search(vectors[:1])[0]] == [2]
+
+
+def test_a_reader_of_an_older_state_is_waited_for_and_then_named(known, monkeypatch):
+    monkeypatch.setattr(database, "_PATIENCE", 0.0)
+    with FolderGallery(known.folder) as reader:
+        with reader._db.reading() as db:
+            db.execute("SELECT * FROM face").fetchone()
+            with pytest.raises(GalleryError, match="somebody reads an older state"):
+                known.forget("Ann Withheld")
+        assert "Ann Withheld" not in names(known)
+        # The next removal takes the rest along.
+        known.forget("Bob")
+        assert b"Ann Withheld" not in bytes_of(known)
