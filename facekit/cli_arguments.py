@@ -25,7 +25,11 @@ Picture = str  # a path, address or base64, whatever it looks like
 Command = Callable[..., Any]
 Commands = Mapping[str, Any]  # name -> command, or a group of them
 
-_GROUPS = {"weights": "Manage weight files", "benchmark": "Measure models and detectors"}
+_GROUPS = {
+    "weights": "Manage weight files",
+    "gallery": "Keep and search people",
+    "benchmark": "Measure models and detectors",
+}
 _HELP = ("-h", "--help", "-help")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _ABSENT = "True"  # what Fire gives for an option without a value

@@ -329,3 +329,85 @@ def path(value: dict[str, Any]) -> str:
 def versions(value: dict[str, str]) -> str:
     """One line a package."""
     return "\n".join(f"{name} {number}" for name, number in value.items())
+
+
+def found(answers: list[Any]) -> str:
+    """What ``find`` gives: a table a face of each query."""
+    single = all(isinstance(answer, list) for answer in answers) and not any(
+        answer and isinstance(answer[0], list) for answer in answers
+    )
+    parts = []
+    for answer in [answers] if single else answers:
+        if isinstance(answer, dict):
+            parts.append(answer["error"])
+            continue
+        for number, rows in enumerate(answer, 1):
+            head = f"Face {number}: " if len(answer) > 1 else ""
+            if not rows:
+                parts.append(f"{head}nobody was found.")
+                continue
+            lines = [
+                (row["person"], f"{row['distance']:.4f}", _sure(row), row["identity"])
+                for row in rows
+            ]
+            parts.append(head + ("\n" if head else "") + table(lines, _HITS))
+    return "\n\n".join(parts)
+
+
+_HITS = ("person", "distance", "probability", "photo")
+
+
+def _sure(row: dict[str, Any]) -> str | None:
+    return None if row["confidence"] is None else _percent(row["confidence"])
+
+
+def identified(rows: list[dict[str, Any]]) -> str:
+    """Who is on each picture, and the closest people."""
+    parts = []
+    for row in rows:
+        if "error" in row:
+            parts.append(row["error"])
+            continue
+        for number, face in enumerate(row["faces"], 1):
+            name = face["person"] or "nobody of this gallery"
+            head = f"{row['source']}, face {number}: {name} (threshold {face['threshold']:.4f})"
+            lines = [
+                (one["person"], f"{one['distance']:.4f}", _sure(one), one["photo"])
+                for one in face["candidates"]
+            ]
+            parts.append(f"{head}\n{table(lines, _HITS)}" if lines else head)
+    return "\n\n".join(parts)
+
+
+def enrolled(rows: list[dict[str, Any]]) -> str:
+    """What became of each photo, one line."""
+    lines = []
+    for row in rows:
+        if "error" in row:
+            lines.append(row["error"])
+            continue
+        text = f"{row['source']}: {_counted(len(row['faces']), 'face')} stored"
+        if row["left_out"]:
+            text += f", {row['left_out']} of others left out"
+        for one in row["also"]:
+            text += f"; resembles {one['person']} (distance {one['distance']:.4f})"
+        lines.append(f"{text}.")
+    return "\n".join(lines)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def people(rows: list[dict[str, Any]]) -> str:
+    """The table of ``facekit gallery list``."""
+    lines = [(row["name"], row["faces"], row["photos"]) for row in rows]
+    return table(lines, ("name", "faces", "photos")) if lines else "Nobody."
+
+
+def facts(value: dict[str, Any]) -> str:
+    """One line a value."""
+    return "\n".join(
+        f"{name.replace('_', ' ')}: {', '.join(map(str, v)) if isinstance(v, (list, tuple)) else v}"
+        for name, v in value.items()
+    )

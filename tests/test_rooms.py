@@ -42,7 +42,7 @@ threshold_fit
 calibration
 cli_arguments
 cli_job
-cli_benchmark
+cli_benchmark cli_gallery
 cli_commands
 cli
 __main__

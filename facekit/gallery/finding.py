@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -209,7 +208,7 @@ def _row(
         "identity": _identity(hit.face, db_path),
         "hash": hit.face.content,
         **{f"target_{side}": target[side] for side in _SIDES},
-        "threshold": math.nan if limit is None else limit,
+        "threshold": limit,
         **{f"source_{side}": source[side] for side in _SIDES},
         "distance": hit.distance,
         "confidence": confidence,

@@ -39,6 +39,7 @@ from facekit.gallery.store.state import State, holes_of, slots_of, state_of
 DATABASE = "gallery.sqlite"
 _ATTEMPTS = 5  # of a search, while others forget and compact
 _FACES_AT_ONCE = 4096
+_ROWS_AT_ONCE = 1 << 16  # copied by compaction
 _LEAST_HOLES = 1024  # of which compaction takes notice
 _HOLES = 4  # compact when one slot in so many is empty
 
@@ -386,21 +387,21 @@ class FolderGallery:
         }
 
     def compact(self) -> None:
-        """Write the matrix anew without the rows of removed faces."""
+        """Write the matrix anew without the rows of removed faces, and empty SQLite's log."""
         with self._writing() as (db, state):
             holes = self._holes_of(db, state)
-            if not len(holes):
-                return
-            matrix, norms = self._view(state)
-            kept = np.delete(np.arange(state.used), holes)
-            new = self._at(state.generation + 1)
-            new.create()
-            for start in range(0, len(kept), _FACES_AT_ONCE):
-                some = kept[start : start + _FACES_AT_ONCE]
-                new.write(start, matrix[some], norms[some])
-            changes.close_holes(db, holes.tolist(), state.used)
+            if len(holes):
+                matrix, norms = self._view(state)
+                kept = np.delete(np.arange(state.used), holes)
+                new = self._at(state.generation + 1)
+                new.create()
+                for start in range(0, len(kept), _ROWS_AT_ONCE):
+                    some = kept[start : start + _ROWS_AT_ONCE]
+                    new.write(start, matrix[some], norms[some])
+                changes.close_holes(db, holes.tolist(), state.used)
         with self._writing():
             pass  # a writer begins by removing files of other generations
+        self._db.purge()
 
     # -- inner workings ------------------------------------------------------------------
 

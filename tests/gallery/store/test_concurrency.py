@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facekit.gallery import topk
 from facekit.gallery.records import Entry, NewFace, Photo
 from facekit.gallery.store.folder import FolderGallery
 from facekit.gallery.store.matrix import Matrix
@@ -99,20 +100,17 @@ def test_a_search_during_compaction_sees_one_state(filled, vectors, monkeypatch)
 
 def test_a_face_forgotten_during_a_search_is_not_given(filled, vectors, monkeypatch):
     with FolderGallery(filled.folder) as reader:
-        nearest = "facekit.gallery.topk.nearest"
-        from facekit.gallery import topk
-
         real = topk.nearest
 
         def late(*arguments, **options):
             monkeypatch.undo()
+            monkeypatch.setattr("facekit.gallery.store.database._PATIENCE", 0.0)
             found = real(*arguments, **options)
             with pytest.raises(Exception, match="reads an older state"):
                 filled.forget("p15")
             return found
 
-        monkeypatch.setattr(nearest, late)
-        monkeypatch.setattr("facekit.gallery.store.database._PATIENCE", 0.0)
+        monkeypatch.setattr(topk, "nearest", late)
         (hits,) = reader.search(vectors[150:151], 5)
         assert "p15" not in {hit.face.person for hit in hits}
         assert len(hits) == 5
