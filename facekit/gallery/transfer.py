@@ -64,7 +64,7 @@ def read_origin(source: str | Path) -> Origin:
     _check(path)
     try:
         if path.suffix == ".parquet":
-            header = json.loads(_pyarrow().read_schema(path).metadata[b"facekit"])
+            header = json.loads(_parquet().read_schema(path).metadata[b"facekit"])
         else:
             with path.open(encoding="utf-8") as file:
                 header = json.loads(file.readline())["facekit"]
@@ -164,8 +164,9 @@ def _write_lines(path: Path, header: dict[str, Any], rows: Iterator[dict[str, An
     count = 0
     with path.open("w", encoding="utf-8") as file:
         file.write(json.dumps({"facekit": header}) + "\n")
-        for count, row in enumerate(rows, 1):
+        for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
     return count
 
 
@@ -183,7 +184,7 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _write_parquet(path: Path, header: dict[str, Any], rows: Iterator[dict[str, Any]]) -> int:
-    arrow = _pyarrow().lib
+    arrow = extras.load("pyarrow", "Parquet")
     numbers = arrow.list_(arrow.float32())
     texts = dict.fromkeys(("person", "path", "content", "date"), arrow.string())
     kinds = {**texts, "box": numbers, "landmarks": numbers, "embedding": numbers}
@@ -191,7 +192,7 @@ def _write_parquet(path: Path, header: dict[str, Any], rows: Iterator[dict[str, 
     schema = arrow.schema([(name, kinds[name]) for name in _COLUMNS])
     schema = schema.with_metadata({"facekit": json.dumps(header)})
     count = 0
-    with _pyarrow().ParquetWriter(path, schema) as writer:
+    with _parquet().ParquetWriter(path, schema) as writer:
         while group := list(islice(rows, _AT_ONCE)):
             writer.write_table(arrow.Table.from_pylist(group, schema))
             count += len(group)
@@ -199,10 +200,10 @@ def _write_parquet(path: Path, header: dict[str, Any], rows: Iterator[dict[str, 
 
 
 def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
-    with _pyarrow().ParquetFile(path) as file:
+    with _parquet().ParquetFile(path) as file:
         for batch in file.iter_batches(_AT_ONCE):
             yield from batch.to_pylist()
 
 
-def _pyarrow() -> Any:
+def _parquet() -> Any:
     return extras.load("pyarrow.parquet", "Parquet")

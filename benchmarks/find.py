@@ -1,0 +1,303 @@
+"""The gallery against the bare matrix product, deepface's loop and a cold `verify`.
+
+    python benchmarks/find.py --photos FOLDER [--count 1000000] [--rounds 7] [--parts ...]
+
+FOLDER is one of photos whose sub-folders are people (LFW's); it is indexed at the first run.
+A gallery of --count made-up embeddings is written into --work. Their distribution is that of
+the photos' embeddings: each person's centre is drawn from a normal distribution with the mean
+and covariance of the people's centres, each face around it with the covariance within people,
+5 faces a person.
+
+All figures are ratios of times, or of bytes, taken in turn in one run; medians of --rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from facekit import FaceKit, distance
+from facekit.gallery.finding import default_place, origin_of
+from facekit.gallery.index import refresh
+from facekit.gallery.records import Entry, NewFace, Origin
+from facekit.gallery.store.folder import FolderGallery, is_gallery
+
+FACES_A_PERSON = 5
+LOOP_ROWS = 5000  # of deepface's loop, whose time grows in proportion
+ADDED = 20
+AT_ONCE = 20_000
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def in_turn(rounds: int, *works: Callable[[], object]) -> list[float]:
+    """Median seconds of some calls that are made in turn, after one that does not count."""
+    for work in works:
+        work()
+    taken = [[seconds(work) for work in works] for _ in range(rounds)]
+    return [statistics.median(times) for times in zip(*taken, strict=True)]
+
+
+def indexed(folder: Path) -> tuple[FolderGallery, np.ndarray, list[str | None], list[str]]:
+    """The photos' gallery, and its vectors, people and paths."""
+    kit = FaceKit()
+    kit.probes([])
+    origin = origin_of(kit)
+    gallery = FolderGallery.create(default_place(kit, os.fspath(folder), origin), origin)
+    refresh(kit, gallery, folder, lambda done, total: print(f"\r{done}/{total}", end=""))
+    faces = list(gallery.faces())
+    vectors = np.stack([vector for _, vector in faces])
+    return gallery, vectors, [face.person for face, _ in faces], [face.path for face, _ in faces]
+
+
+def synthetic(
+    vectors: np.ndarray, people: list[str | None], count: int, seed: int = 0
+) -> Iterator[np.ndarray]:
+    """Embeddings with the distribution of real ones, in groups of ``(AT_ONCE, D)``."""
+    exact = vectors.astype(np.float64)
+    owner = np.unique(np.array(people, str), return_inverse=True)[1]
+    sizes = np.bincount(owner)
+    centres = np.zeros((len(sizes), exact.shape[1]))
+    np.add.at(centres, owner, exact)
+    centres /= sizes[:, None]
+    several = sizes[owner] > 1
+    # A mean of n faces is closer to them than the person's true centre: n - 1 in the divisor.
+    free = (sizes[sizes > 1] - 1).sum()
+    around = exact[several] - centres[owner[several]]
+    within = np.linalg.cholesky(around.T @ around / free + 1e-9 * np.eye(exact.shape[1]))
+    between = np.linalg.cholesky(np.cov(centres.T) + 1e-9 * np.eye(exact.shape[1]))
+    rng = np.random.default_rng(seed)
+    for start in range(0, count, AT_ONCE):
+        size = min(AT_ONCE, count - start)
+        drawn = rng.normal(size=(-(-size // FACES_A_PERSON), exact.shape[1])) @ between.T
+        mine = np.repeat(drawn, FACES_A_PERSON, axis=0)[:size] + centres.mean(0)
+        yield (mine + rng.normal(size=mine.shape) @ within.T).astype(np.float32)
+
+
+def filled(place: Path, groups: Iterator[np.ndarray], dimension: int, dtype: str) -> None:
+    """A gallery of made-up embeddings, unless it is there."""
+    if is_gallery(place):
+        return
+    with FolderGallery.create(place, Origin("made-up", "-", "0" * 12, dimension), dtype) as made:
+        number = 0
+        for rows in groups:
+            faces = [
+                NewFace(v, f"person {(number + i) // FACES_A_PERSON}") for i, v in enumerate(rows)
+            ]
+            made.add([Entry(None, faces)])
+            number += len(rows)
+
+
+def speed(place: Path, queries: np.ndarray, rounds: int) -> None:
+    """Search against the bare products and deepface's loop."""
+    with FolderGallery(place) as gallery:
+        count = gallery.info()["faces"]
+        with gallery._db.reading() as db:
+            from facekit.gallery.store.state import state_of
+
+            matrix, _ = gallery._view(state_of(db))
+        one, many = queries[:1], queries[:64]
+        out, outs = np.empty(count, np.float32), np.empty((64, count), np.float32)
+        whole, bare = in_turn(
+            rounds,
+            lambda: gallery.search(one, 10),
+            lambda: np.dot(matrix, one[0], out=out),
+        )
+        print(f"{count:,} x {matrix.shape[1]}, top 10, one query: {1000 * whole:.1f} ms")
+        print(f"  against one matrix-vector product ({1000 * bare:.1f} ms): {whole / bare:.2f} x")
+        loop = seconds(lambda: deepface_loop(matrix[:LOOP_ROWS], one[0])) * count / LOOP_ROWS
+        print(
+            f"  deepface's loop ({LOOP_ROWS} rows, extrapolated: {loop:.0f} s): {loop / whole:.0f} x"
+        )
+        whole, bare = in_turn(
+            rounds,
+            lambda: gallery.search(many, 10),
+            lambda: np.dot(many, matrix.T, out=outs),
+        )
+        print(
+            f"  64 queries: {1000 * whole:.0f} ms; product {1000 * bare:.0f} ms: {whole / bare:.2f} x"
+        )
+
+
+def deepface_loop(rows: np.ndarray, query: np.ndarray) -> list[float]:
+    """What deepface does for each query: a data frame's rows one by one."""
+    import pandas as pd
+
+    frame = pd.DataFrame({"embedding": [row.tolist() for row in rows]})
+    wanted = query.tolist()
+    gaps = []
+    for _, instance in frame.iterrows():
+        a, b = np.array(instance["embedding"]), np.array(wanted)
+        gaps.append(1 - np.dot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b)))
+    return gaps
+
+
+FRESH = """
+import json, resource, sys, time
+import numpy as np
+from facekit.gallery import topk
+from facekit.gallery.store.folder import FolderGallery
+place, matrix = sys.argv[1:3]
+query = np.array(json.loads(sys.argv[3]), np.float32)
+peak = lambda: int([l for l in open("/proc/self/status") if "VmHWM" in l][0].split()[1]) * 1024
+before = peak()
+start = time.perf_counter()
+gallery = FolderGallery(place)
+opened = time.perf_counter()
+gallery.search(query[None], 10)
+first = time.perf_counter()
+gallery.search(np.repeat(query[None], 64, 0) + np.arange(64)[:, None] * 1e-3, 10)
+after = peak()
+buffer = bytearray(1 << 24)
+begin = time.perf_counter()
+with open(matrix, "rb", buffering=0) as file:
+    while file.readinto(buffer):
+        pass
+print(json.dumps([opened - start, first - start, time.perf_counter() - begin, after - before]))
+"""
+
+
+def opening(place: Path, query: np.ndarray, rounds: int) -> None:
+    """A fresh process: opening, the first answer, memory."""
+    matrix = next(iter(place.glob("vectors-*")))
+    command = [sys.executable, "-c", FRESH, str(place), str(matrix), json.dumps(query.tolist())]
+    runs = [
+        json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        for _ in range(rounds)
+    ]
+    opened, first, read, memory = (statistics.median(v) for v in zip(*runs, strict=True))
+    with FolderGallery(place) as gallery:
+        info = gallery.info()
+    width = {"float32": 4, "float16": 2}[info["dtype"]]
+    size = info["faces"] * info["dimension"] * width
+    print(
+        f"opening, {info['dtype']}: {1000 * opened:.1f} ms; with the first answer {1000 * first:.0f} ms"
+    )
+    print(f"  reading the matrix from the page cache {1000 * read:.0f} ms: {first / read:.2f} x")
+    print(f"  memory of one and of 64 queries: {memory / size:.3f} x the matrix")
+
+
+def adding(place: Path, small: Path, rows: np.ndarray) -> None:
+    """One face into a large and a small gallery; they are taken out again."""
+    for where in (small, place):
+        with FolderGallery(where) as gallery:
+            count = gallery.info()["faces"]
+            times = []
+            for i in range(ADDED):
+                entry = [Entry(None, [NewFace(rows[i], "added")])]
+                times.append(seconds(lambda entry=entry: gallery.add(entry)))
+            print(
+                f"adding one face to {count:,}: {1000 * statistics.median(times):.1f} ms, "
+                f"at most {1000 * max(times):.1f} ms"
+            )
+            gallery.forget("added")
+
+
+def half(place: Path, vectors: np.ndarray) -> None:
+    """Whether float16 gives the same first hit on real embeddings."""
+    filled(place, iter([vectors]), vectors.shape[1], "float16")
+    with FolderGallery(place) as gallery:
+        same = 0
+        for start in range(0, len(vectors), 500):
+            some = vectors[start : start + 500]
+            gaps = distance.pairwise(some, vectors)
+            gaps[np.arange(len(some)), start + np.arange(len(some))] = np.inf
+            wanted = gaps.argmin(1) + 1
+            for i, hits in enumerate(gallery.search(some, 3)):
+                first = next(h.face.id for h in hits if h.face.id != start + i + 1)
+                same += first == wanted[i]
+        print(f"float16: the same closest other face for {same} of {len(vectors)} real embeddings")
+
+
+def rank_one(gallery: FolderGallery, kit: FaceKit) -> None:
+    """Whether the closest face of another photo is the same person's; one face a photo."""
+    first: dict[str, tuple[str, np.ndarray]] = {}
+    for face, vector in gallery.faces():
+        if face.path is not None and face.person is not None:
+            first.setdefault(face.path, (face.person, vector))
+    paths = list(first)
+    people = np.unique([first[path][0] for path in paths], return_inverse=True)[1]
+    vectors = np.stack([first[path][1] for path in paths])
+    counts = np.bincount(people)
+    probes = np.flatnonzero(counts[people] > 1)
+    right = 0
+    for start in range(0, len(probes), 500):
+        some = probes[start : start + 500]
+        gaps = distance.pairwise(vectors[some], vectors)
+        gaps[np.arange(len(some)), some] = np.inf
+        right += int((people[gaps.argmin(1)] == people[some]).sum())
+    print(
+        f"rank 1, leave one out, {kit.model_name} with {kit.detector_backend}: "
+        f"{right / len(probes):.2%} of {len(probes):,} photos of {(counts > 1).sum():,} people, "
+        f"among {len(paths):,} photos of {len(counts):,}"
+    )
+
+
+def whole_process(folder: Path, rounds: int) -> None:
+    """`facekit find` on the indexed folder against `facekit verify`, each a fresh process."""
+    photos = sorted(folder.rglob("*.jpg"))[:2]
+    run = [sys.executable, "-m", "facekit"]
+    quiet = {"stdout": subprocess.DEVNULL, "check": True}
+    find, verify = in_turn(
+        rounds,
+        lambda: subprocess.run([*run, "find", photos[0], folder, "--json"], **quiet),
+        lambda: subprocess.run([*run, "verify", *photos, "--json"], **quiet),
+    )
+    print(f"find, whole process: {find:.2f} s; verify {verify:.2f} s: {find / verify:.2f} x")
+
+
+def main() -> None:
+    parts = ("speed", "opening", "adding", "half", "rank", "process")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photos", required=True, type=Path, help="folder of photos")
+    parser.add_argument("--work", required=True, type=Path, help="folder for made-up galleries")
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--parts", default=",".join(parts), help="which figures")
+    arguments = parser.parse_args()
+    wanted = arguments.parts.split(",")
+    gallery, vectors, people, _ = indexed(arguments.photos)
+    count, dimension = arguments.count, vectors.shape[1]
+    large = arguments.work / f"large-{count}"
+    queries = next(synthetic(vectors, people, 1000, seed=1))
+    if {"speed", "opening", "adding"} & set(wanted):
+        filled(large, synthetic(vectors, people, count), dimension, "float32")
+    if "speed" in wanted:
+        speed(large, queries, arguments.rounds)
+    if "opening" in wanted:
+        lean = arguments.work / f"half-{count}"
+        filled(lean, synthetic(vectors, people, count), dimension, "float16")
+        for place in (large, lean):
+            opening(place, queries[0], arguments.rounds)
+    if "adding" in wanted:
+        small = arguments.work / "small"
+        filled(small, synthetic(vectors, people, 1000), dimension, "float32")
+        adding(large, small, queries)
+    if "half" in wanted:
+        half(arguments.work / f"real-{len(vectors)}", vectors)
+    if "rank" in wanted:
+        rank_one(gallery, FaceKit())
+    if "process" in wanted:
+        whole_process(arguments.photos, arguments.rounds)
+    print(
+        f"peak memory of this run {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()
