@@ -31,6 +31,7 @@ from facekit.gallery.finding import default_place, origin_of
 from facekit.gallery.index import refresh
 from facekit.gallery.records import Entry, NewFace, Origin
 from facekit.gallery.store.folder import FolderGallery, is_gallery
+from facekit.gallery.store.state import state_of
 
 FACES_A_PERSON = 5
 LOOP_ROWS = 5000  # of deepface's loop, whose time grows in proportion
@@ -108,8 +109,6 @@ def speed(place: Path, queries: np.ndarray, rounds: int) -> None:
     with FolderGallery(place) as gallery:
         count = gallery.info()["faces"]
         with gallery._db.reading() as db:
-            from facekit.gallery.store.state import state_of
-
             matrix, _ = gallery._view(state_of(db))
         one, many = queries[:1], queries[:64]
         out, outs = np.empty(count, np.float32), np.empty((64, count), np.float32)
@@ -122,7 +121,7 @@ def speed(place: Path, queries: np.ndarray, rounds: int) -> None:
         print(f"  against one matrix-vector product ({1000 * bare:.1f} ms): {whole / bare:.2f} x")
         loop = seconds(lambda: deepface_loop(matrix[:LOOP_ROWS], one[0])) * count / LOOP_ROWS
         print(
-            f"  deepface's loop ({LOOP_ROWS} rows, extrapolated: {loop:.0f} s): {loop / whole:.0f} x"
+            f"  deepface's loop ({loop:.0f} s, from {LOOP_ROWS} rows): {loop / whole:.0f} x as long"
         )
         whole, bare = in_turn(
             rounds,
@@ -130,7 +129,8 @@ def speed(place: Path, queries: np.ndarray, rounds: int) -> None:
             lambda: np.dot(many, matrix.T, out=outs),
         )
         print(
-            f"  64 queries: {1000 * whole:.0f} ms; product {1000 * bare:.0f} ms: {whole / bare:.2f} x"
+            f"  64 queries: {1000 * whole:.0f} ms; the bare product {1000 * bare:.0f} ms: "
+            f"{whole / bare:.2f} x"
         )
 
 
@@ -186,7 +186,8 @@ def opening(place: Path, query: np.ndarray, rounds: int) -> None:
     width = {"float32": 4, "float16": 2}[info["dtype"]]
     size = info["faces"] * info["dimension"] * width
     print(
-        f"opening, {info['dtype']}: {1000 * opened:.1f} ms; with the first answer {1000 * first:.0f} ms"
+        f"opening, {info['dtype']}: {1000 * opened:.1f} ms; with the first answer "
+        f"{1000 * first:.0f} ms"
     )
     print(f"  reading the matrix from the page cache {1000 * read:.0f} ms: {first / read:.2f} x")
     print(f"  memory of one and of 64 queries: {memory / size:.3f} x the matrix")

@@ -27,7 +27,7 @@ Commands = Mapping[str, Any]  # name -> command, or a group of them
 
 _GROUPS = {
     "weights": "Manage weight files",
-    "gallery": "Keep and search people",
+    "gallery": "Keep people",
     "benchmark": "Measure models and detectors",
 }
 _HELP = ("-h", "--help", "-help")
