@@ -10,15 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from facekit import distance
+from facekit.gallery.blas import one_thread_a_call
+from facekit.runtime import cpu_count
 
 _UNIT = 2.0**-24  # rounding of one float32 operation
-_BLOCK_BYTES = 1 << 25  # of the matrix, for a single query
+_BLOCK_BYTES = 1 << 24  # of the matrix, for a single query
 _SCORES = 1 << 19  # of one block and all queries: they stay in the cache
+_UNSETTLED = 1 << 12  # candidates
+_LEAST = np.finfo(np.float32).min  # less than any score, more than -inf
 _EXACT_ROWS = 1 << 14  # measured in float64 at a time
 _SPARSE = 8  # where fewer than one row in so many is allowed, those alone are multiplied
 
@@ -70,20 +76,30 @@ def nearest(
     if not len(rows) or not len(exact):
         return [(np.empty(0, np.int64), np.empty(0)) for _ in exact]
     scale = _scale(metric, exact, norms, within)
-    wanted = [_Wanted(k, float(floor), scale.slack(i)) for i, floor in enumerate(scale.floors)]
-    for start, scores in _blocks(rows, norms, scale, allowed):
-        picked = None if allowed is None else allowed[start : start + scores.shape[1]]
-        if picked is None and excluded is not None and len(excluded):
-            low, high = np.searchsorted(excluded, [start, start + scores.shape[1]])
-            scores[:, excluded[low:high] - start] = -np.inf
-        tops = scores.max(axis=1)
-        for i, want in enumerate(wanted):
-            # Before the first floor everything is above it, but what is excluded.
-            if tops[i] >= want.floor and tops[i] > -np.inf:
-                want.take(scores[i], start, picked)
+    total = len(rows) if allowed is None else len(allowed)
+    size = max(1, min(total, _SCORES // len(exact), _BLOCK_BYTES // (4 * rows.shape[1])))
+    bounds = range(0, total, size)
+    workers = min(cpu_count(), len(bounds))
+
+    def part(number: int) -> _Candidates:
+        # Each worker has its own rows, so its candidates are in order.
+        mine = bounds[number * len(bounds) // workers : (number + 1) * len(bounds) // workers]
+        found = scale.candidates(k)
+        for block in _blocks(rows, norms, scale, allowed, excluded, mine):
+            found.look(block, scale.apply(block.products, block.lengths))
+        return found
+
+    if workers < 2:
+        found = part(0) if workers else scale.candidates(k)
+    else:
+        # Side by side, each product on one thread: short ones on several would wait a lot.
+        with one_thread_a_call(), ThreadPoolExecutor(workers, "facekit") as pool:
+            found, *others = pool.map(part, range(workers))
+        for other in others:
+            found.join(other)
     return [
-        _measured(rows, query, want.slots(), k, metric, within)
-        for query, want in zip(exact, wanted, strict=True)
+        _measured(rows, query, near, k, metric, within)
+        for query, near in zip(exact, found.slots(), strict=True)
     ]
 
 
@@ -125,16 +141,17 @@ class _Scale:
     errors: np.ndarray  # bound of a score's error, for each query
     floors: np.ndarray  # score that a row must have for ``within``, less its error
 
-    def slack(self, i: int) -> float:
+    def candidates(self, k: int | None) -> _Candidates:
+        """None yet."""
         # Both the score at hand and the k-th best may be off.
-        return 2 * float(self.errors[i])
+        slack = (2 * self.errors).astype(np.float32)
+        return _Candidates(k, np.maximum(self.floors, _LEAST).astype(np.float32), slack)
 
-    def apply(self, products: np.ndarray, norms: np.ndarray) -> None:
+    def apply(self, products: np.ndarray, norms: np.ndarray) -> np.ndarray:
         """Turn products ``(Q, B)`` into scores, in place."""
         if self.angle:
-            np.divide(products, norms, out=products)
-        else:
-            np.subtract(products, norms * norms * np.float32(0.5), out=products)
+            return np.divide(products, norms, out=products)
+        return np.subtract(products, norms * norms * np.float32(0.5), out=products)
 
 
 # Largest distance -> smallest cosine.
@@ -166,70 +183,116 @@ def _scale(metric: str, queries: np.ndarray, norms: np.ndarray, within: float | 
     return _Scale(np.ascontiguousarray(queries, np.float32), angle, errors, floors)
 
 
+def _in_block(slots: np.ndarray | None, start: int, stop: int) -> np.ndarray:
+    """Places in a block of those of some slots, rising, that lie in it."""
+    if slots is None:
+        return np.empty(0, np.int64)
+    low, high = np.searchsorted(slots, [start, stop])
+    return slots[low:high] - start
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Some rows' products with all queries."""
+
+    start: int  # of the rows, or of the places in `allowed`
+    products: np.ndarray  # float32 (Q, B), overwritten by the next block
+    lengths: np.ndarray  # float32 (B,)
+    gone: np.ndarray  # columns that do not count
+    picked: np.ndarray | None  # the columns' rows, where they are not one after the other
+
+
 def _blocks(
-    rows: np.ndarray, norms: np.ndarray, scale: _Scale, allowed: np.ndarray | None
-) -> Iterator[tuple[int, np.ndarray]]:
-    """First place and scores ``float32 (Q, B)`` of one block after another.
-
-    Places count rows, or with ``allowed`` its items.
-    """
-    queries = scale.queries
+    rows: np.ndarray,
+    norms: np.ndarray,
+    scale: _Scale,
+    allowed: np.ndarray | None,
+    excluded: np.ndarray | None,
+    bounds: range,
+) -> Iterator[_Block]:
+    """Blocks that begin at ``bounds``."""
+    queries, size = scale.queries, bounds.step
     total = len(rows) if allowed is None else len(allowed)
-    width = rows.shape[1] * 4
-    size = max(1, min(total, max(_SCORES // len(queries), 1024), _BLOCK_BYTES // width))
     buffer = np.empty(len(queries) * size, np.float32)
-    for start in range(0, total, size):
+    for start in bounds:
         stop = min(start + size, total)
-        block, lengths = _block(rows, norms, allowed, start, stop)
-        scores = buffer[: len(queries) * (stop - start)].reshape(len(queries), stop - start)
+        picked = None if allowed is None else allowed[start:stop]
+        part = slice(start, stop) if picked is None else picked
+        some = np.asarray(rows[part], np.float32)
+        products = buffer[: len(queries) * (stop - start)].reshape(len(queries), stop - start)
         if len(queries) == 1:
-            np.dot(block, queries[0], out=scores[0])
+            np.dot(some, queries[0], out=products[0])
         else:
-            np.dot(queries, block.T, out=scores)
-        scale.apply(scores, lengths)
-        yield start, scores
+            np.dot(queries, some.T, out=products)
+        yield _Block(start, products, norms[part], _in_block(excluded, start, stop), picked)
 
 
-def _block(
-    rows: np.ndarray, norms: np.ndarray, allowed: np.ndarray | None, start: int, stop: int
-) -> tuple[np.ndarray, np.ndarray]:
-    if allowed is None:
-        block, lengths = rows[start:stop], norms[start:stop]
-    else:
-        places = allowed[start:stop]
-        block, lengths = rows[places], norms[places]
-    return np.asarray(block, np.float32), lengths
+class _Candidates:
+    """Rows that may be among the best of each query, so far.
 
+    Parameters
+    ----------
+    k : int or None
+    floors : numpy.ndarray
+        ``float32 (Q,)``: score below which a row cannot be among the best.
+    slack : numpy.ndarray
+        ``float32 (Q,)``: how far below the k-th best score a row still may be.
+    """
 
-@dataclass(eq=False)
-class _Wanted:
-    """The candidates of one query so far."""
+    def __init__(self, k: int | None, floors: np.ndarray, slack: np.ndarray) -> None:
+        self._k, self._floors, self._slack = k, floors, slack
+        self._found = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+        self._more: list[tuple[np.ndarray, ...]] = []
+        self._count = 0  # in `_more`
 
-    k: int | None
-    floor: float
-    slack: float
-    _slots: list[np.ndarray] = field(default_factory=list)
-    _scores: list[np.ndarray] = field(default_factory=list)
-    _best: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    def look(self, block: _Block, scores: np.ndarray) -> None:
+        """Take what is wanted of a block, and raise the floors now and then."""
+        scores[:, block.gone] = -np.inf
+        columns = scores.shape[1]
+        fresh = not self._count and not len(self._found[0])
+        if fresh and self._k is not None and self._k < columns:
+            self._raise(np.partition(scores, columns - self._k, axis=1)[:, -self._k])
+        hits = np.flatnonzero(scores >= self._floors[:, None])
+        query, column = np.divmod(hits, columns)
+        slots = column + block.start if block.picked is None else block.picked[column]
+        self._add((query, slots, scores.ravel()[hits]))
 
-    def take(self, scores: np.ndarray, start: int, picked: np.ndarray | None) -> None:
-        """Look at a block's scores: keep what may be among the best, raise the floor."""
-        found = np.flatnonzero((scores >= self.floor) & (scores > -np.inf))
-        values = scores[found]
-        if self.k is not None:
-            best = np.concatenate([self._best, values])
-            if len(best) > self.k:
-                best = np.partition(best, len(best) - self.k)[-self.k :]
-            self._best = best
-            if len(best) == self.k:
-                self.floor = max(self.floor, float(best.min()) - self.slack)
-                kept = values >= self.floor
-                found, values = found[kept], values[kept]
-        self._slots.append(found + start if picked is None else picked[found])
-        self._scores.append(values)
+    def join(self, other: _Candidates) -> None:
+        """Add the candidates of another part of the rows, which comes after this one."""
+        np.maximum(self._floors, other._floors, out=self._floors)
+        other._settle()
+        self._add(other._found)
 
-    def slots(self) -> np.ndarray:
-        """Rows that may be among the best, rising."""
-        if not self._slots:
-            return np.empty(0, np.int64)
-        return np.concatenate(self._slots)[np.concatenate(self._scores) >= self.floor]
+    def slots(self) -> list[np.ndarray]:
+        """Rows of each query, rising."""
+        self._settle()
+        query, slots, _ = self._found
+        order = np.lexsort((slots, query))
+        bounds = np.searchsorted(query[order], np.arange(len(self._floors) + 1))
+        return [slots[order[low:high]] for low, high in pairwise(bounds.tolist())]
+
+    def _add(self, found: tuple[np.ndarray, ...]) -> None:
+        self._more.append(found)
+        self._count += len(found[0])
+        # Twice as many as before: the work of settling stays in proportion.
+        if self._k is not None and self._count > max(len(self._found[0]), _UNSETTLED):
+            self._settle()
+
+    def _settle(self) -> None:
+        """Raise the floors to what the k-th best so far allow, and drop what is below."""
+        parts = [self._found, *self._more]
+        query, slots, scores = (np.concatenate(some) for some in zip(*parts, strict=True))
+        self._more, self._count = [], 0
+        if self._k is not None:
+            order = np.lexsort((-scores, query))
+            starts = np.searchsorted(query[order], np.arange(len(self._floors) + 1))
+            have = np.flatnonzero(np.diff(starts) >= self._k)
+            kth = np.full(len(self._floors), _LEAST, np.float32)
+            kth[have] = scores[order[starts[have] + self._k - 1]]
+            self._raise(kth)
+        kept = scores >= self._floors[query]
+        self._found = (query[kept], slots[kept], scores[kept])
+
+    def _raise(self, kth: np.ndarray) -> None:
+        # What does not count has a score of -inf, and may be the k-th.
+        np.maximum(self._floors, np.maximum(kth, _LEAST) - self._slack, out=self._floors)
