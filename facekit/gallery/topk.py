@@ -70,9 +70,9 @@ def nearest(
     """
     exact = np.asarray(queries, np.float64)
     if allowed is not None and len(allowed) * _SPARSE > len(rows):
-        others = np.ones(len(rows), bool)
-        others[allowed] = False
-        allowed, excluded = None, np.flatnonzero(others)
+        not_allowed = np.ones(len(rows), bool)
+        not_allowed[allowed] = False
+        allowed, excluded = None, np.flatnonzero(not_allowed)
     if not len(rows) or not len(exact):
         return [(np.empty(0, np.int64), np.empty(0)) for _ in exact]
     scale = _scale(metric, exact, norms, within)

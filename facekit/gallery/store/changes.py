@@ -19,8 +19,11 @@ def insert(
 ) -> list[list[int]]:
     """Write photos and faces whose vectors lie at ``slot`` and following: the faces' numbers."""
     known: dict[str | None, int | None] = {}
+    faces: list[tuple[Any, ...]] = []
+    tags: list[tuple[str, int]] = []
+    pictures: list[tuple[int, bytes]] = []
     ids: list[list[int]] = []
-    first = slot
+    number = _last_face(db)
     for entry in entries:
         photo = None
         if entry.photo is not None:
@@ -29,27 +32,30 @@ def insert(
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 _photo_values(entry.photo),
             ).lastrowid
-        ids.append([])
+        first = number + 1
         for face in entry.faces:
             if face.person not in known:
                 known[face.person] = rows.person_id(db, face.person)
-            number = db.execute(
-                "INSERT INTO face (slot, crc, person, photo, x1, y1, x2, y2, score, points, date) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(slot, zlib.crc32(vectors[slot - first].data), known[face.person], photo),
-                    *rows.detection_values(face.detection),
-                    face.date,
-                ),
-            ).lastrowid
-            tags = {(name, number) for name in face.tags}
-            db.executemany("INSERT INTO tag VALUES (?, ?)", tags)
+            number += 1
+            crc = zlib.crc32(vectors[len(faces)].data)
+            owner = known[face.person]
+            box = rows.detection_values(face.detection)
+            faces.append((number, slot + len(faces), crc, owner, photo, *box, face.date))
+            tags += {(name, number) for name in face.tags}
             if face.thumbnail is not None:
-                db.execute("INSERT INTO thumbnail VALUES (?, ?)", (number, face.thumbnail))
-            assert number is not None
-            ids[-1].append(number)
-            slot += 1
+                pictures.append((number, face.thumbnail))
+        ids.append(list(range(first, number + 1)))
+    marks = ", ".join("?" * 12)
+    db.executemany(f"INSERT INTO face VALUES ({marks})", faces)
+    db.executemany("INSERT INTO tag VALUES (?, ?)", tags)
+    db.executemany("INSERT INTO thumbnail VALUES (?, ?)", pictures)
     return ids
+
+
+def _last_face(db: Connection) -> int:
+    """The highest number that a face ever had."""
+    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'face'").fetchone()
+    return int(found[0]) if found else 0
 
 
 def drop_photos(db: Connection, paths: Sequence[str]) -> int:
