@@ -22,6 +22,7 @@ from facekit.runtime import cpu_count
 
 _UNIT = 2.0**-24  # rounding of one float32 operation
 _BLOCK_BYTES = 1 << 24  # of the matrix, for a single query
+_COPY_BYTES = 1 << 21  # of a block that is not used where it lies
 _SCORES = 1 << 19  # of one block and all queries: they stay in the cache
 _UNSETTLED = 1 << 12  # candidates
 _LEAST = np.finfo(np.float32).min  # less than any score, more than -inf
@@ -61,7 +62,7 @@ def nearest(
     allowed : numpy.ndarray, optional
         ``int64``, rising: the only rows that count.
     excluded : numpy.ndarray, optional
-        ``int64``, rising: rows that do not count. Not together with ``allowed``.
+        ``int64``, rising: rows that do not count; without a say where there is ``allowed``.
 
     Returns
     -------
@@ -69,6 +70,8 @@ def nearest(
         For each query row numbers ``int64`` and distances ``float64``, at most ``k``.
     """
     exact = np.asarray(queries, np.float64)
+    if allowed is not None:
+        excluded = None
     if allowed is not None and len(allowed) * _SPARSE > len(rows):
         not_allowed = np.ones(len(rows), bool)
         not_allowed[allowed] = False
@@ -77,7 +80,9 @@ def nearest(
         return [(np.empty(0, np.int64), np.empty(0)) for _ in exact]
     scale = _scale(metric, exact, norms, within)
     total = len(rows) if allowed is None else len(allowed)
-    size = max(1, min(total, _SCORES // len(exact), _BLOCK_BYTES // (4 * rows.shape[1])))
+    copied = allowed is not None or rows.dtype != np.float32
+    most = (_COPY_BYTES if copied else _BLOCK_BYTES) // (4 * rows.shape[1])
+    size = max(1, min(total, _SCORES // len(exact), most))
     bounds = range(0, total, size)
     workers = min(cpu_count(), len(bounds))
 

@@ -233,14 +233,13 @@ class FolderGallery:
         with self._db.reading() as db:
             state = state_of(db)
             matrix, norms = self._view(state)
-            allowed = slots_of(db, where)
-            found = topk.nearest(
-                *(matrix, norms, queries, k, metric, within, allowed),
-                excluded=self._holes_of(db, state),
-            )
-            faces = self._faces_at(
-                db, matrix, {slot for slots, _ in found for slot in slots.tolist()}
-            )
+            allowed, others = slots_of(db, where)
+            excluded = self._holes_of(db, state)
+            if others is not None:
+                excluded = np.union1d(excluded, others)
+            found = topk.nearest(matrix, norms, queries, k, metric, within, allowed, excluded)
+            slots = {slot for some, _ in found for slot in some.tolist()}
+            faces = self._faces_at(db, matrix, slots)
         return [
             [Hit(faces[slot], gap) for slot, gap in zip(some.tolist(), gaps.tolist(), strict=True)]
             for some, gaps in found

@@ -33,6 +33,7 @@ STEPS = (
     CREATE INDEX face_slot ON face (slot);
     CREATE INDEX face_person ON face (person, slot);
     CREATE INDEX face_photo ON face (photo);
+    CREATE INDEX face_blind ON face (slot) WHERE score = 0;
     CREATE INDEX face_date ON face (date, slot) WHERE date IS NOT NULL;
     CREATE TABLE tag (
         name TEXT NOT NULL, face INTEGER NOT NULL REFERENCES face, PRIMARY KEY (name, face)

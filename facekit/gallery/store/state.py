@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from sqlite3 import Connection
+from typing import Any
 
 import numpy as np
 
-from facekit.gallery.records import Where
+from facekit.gallery.records import EVERYTHING, Where
 from facekit.gallery.store import rows
 
 
@@ -35,16 +37,35 @@ def state_of(db: Connection) -> State:
     return State(*db.execute("SELECT generation, used, removals FROM state").fetchone())
 
 
-def slots_of(db: Connection, where: Where) -> np.ndarray | None:
-    """Slots of the faces that are meant, ``int64``, rising; None for all."""
-    condition, values = rows.condition(where)
-    if not condition:
-        return None
-    query = f"SELECT slot FROM face WHERE {condition} ORDER BY slot"
+def slots_of(db: Connection, where: Where) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Which slots count: those that may, or where that is most of them, those that may not.
+
+    Returns
+    -------
+    tuple
+        ``int64``, rising: slots of the faces that are meant, and None; or None, and slots
+        that hold another face (None for none).
+    """
+    few = replace(where, named=False, detected=False) != EVERYTHING
+    if few:
+        condition, values = rows.condition(where)
+        return _slots(db, f"SELECT slot FROM face WHERE {condition} ORDER BY slot", values), None
+    # Most faces have a name, and were detected: the others are fewer, and found by an index.
+    others = [
+        _slots(db, f"SELECT slot FROM face WHERE {lacking}")
+        for asked, lacking in (
+            (where.named, "person IS NULL"),
+            (where.detected, "score = 0"),
+        )
+        if asked
+    ]
+    return None, np.unique(np.concatenate(others)) if others else None
+
+
+def _slots(db: Connection, query: str, values: Sequence[Any] = ()) -> np.ndarray:
     return np.fromiter((slot for (slot,) in db.execute(query, values)), np.int64)
 
 
 def holes_of(db: Connection) -> np.ndarray:
     """Slots without a face, ``int64``, rising."""
-    query = "SELECT slot FROM hole ORDER BY slot"
-    return np.fromiter((slot for (slot,) in db.execute(query)), np.int64)
+    return _slots(db, "SELECT slot FROM hole ORDER BY slot")

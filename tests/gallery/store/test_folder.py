@@ -82,6 +82,7 @@ def test_filters_hold_in_the_search(gallery):
         Where(until="2024-05-20"): lambda i: i % 2 and 1 + i // 2 <= 20,
         Where(since="2024-05-03T10:00:01", until="2024-05-05T10:00:00"): lambda i: i in (7, 9),
         Where(detected=True): lambda i: i % 5,
+        Where(named=True, detected=True): lambda i: i % 5 and i % 3,
         Where(("Bob",), ("x",), "2024-05-02", named=True): lambda i: i % 3 == 2 and i % 2 and i > 2,
     }
     for where, keep in cases.items():
