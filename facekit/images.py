@@ -33,6 +33,7 @@ EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".heic", ".heif"),
 )
+_ENDINGS = frozenset(EXTENSIONS)
 # Pixels of decoded pictures that one worker holds at a time: two of 12 megapixels.
 _PIXELS_AT_ONCE = 24_000_000
 _GLOB = re.compile(r"[*?[]")
@@ -272,30 +273,35 @@ def _pictures(place: str | os.PathLike) -> Iterator[Any]:
         found = sorted(set(glob.iglob(root, recursive=True)))  # noqa: PTH207 (absolute patterns)
         yield from (path for path in found if _has_extension(path) and Path(path).is_file())
     else:
-        yield from map(kind, _walk(root, frozenset()))
+        yield from map(kind, _walk(root, ()))
 
 
-def _walk(folder: str, above: frozenset[Path]) -> Iterator[str]:
-    real = Path(folder).resolve()
-    if real in above:  # a link to a directory that it lies in
-        return
+def _walk(folder: str, above: tuple[str, ...]) -> Iterator[str]:
+    # Plain text throughout: for thousands of files pathlib takes longer than the disk.
     try:
         with os.scandir(folder) as entries:
             names = sorted(entries, key=lambda entry: entry.name)
     except OSError:
         yield folder  # load says why it cannot be read
         return
+    above = (*above, folder)
     for entry in names:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _walk(entry.path, above | {real})
+            if not (entry.is_symlink() and _leads_back(entry.path, above)):
+                yield from _walk(entry.path, above)
         elif _has_extension(entry.name):
             yield entry.path
 
 
+def _leads_back(link: str, above: tuple[str, ...]) -> bool:
+    """Whether a link to a directory leads to one that it lies in."""
+    return any(Path(link).samefile(folder) for folder in above)
+
+
 def _has_extension(path: str) -> bool:
-    return Path(path).suffix.lower() in EXTENSIONS
+    return f".{path.rpartition('.')[2].lower()}" in _ENDINGS
 
 
 def _no_pictures(place: Any) -> ImageError:

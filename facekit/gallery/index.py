@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from facekit import images
 from facekit.errors import FaceKitError, ImageError, InvalidArgument
 from facekit.gallery.records import Entry, NewFace, Photo, PhotoChange
@@ -95,6 +93,8 @@ def refresh(
         raise InvalidArgument(f"{folder} is not a folder.", "Name a folder of photos.")
     if not _plan(gallery, root):
         return Refreshed()
+    from filelock import FileLock, Timeout  # most calls have nothing to do
+
     lock = FileLock(gallery.folder / _LOCK)
     try:
         lock.acquire(timeout=0)
@@ -127,18 +127,20 @@ def _plan(gallery: FolderGallery, root: Path) -> _Plan:
     present = set()
     for path in _files(root, bool(known)):
         try:
-            found = (root / path).stat()
+            found = os.stat(f"{root}/{path}")  # noqa: PTH116 (pathlib takes longer than the disk)
         except OSError:
             continue  # removed since it was listed
         if stat.S_ISDIR(found.st_mode):
             closed.append(f"{path}/")
             continue
         present.add(path)
-        photo = Photo(path, found.st_size, found.st_mtime_ns, seen=time.time_ns())
         old = known.get(path)
+        if old is not None and _same(old, found):
+            continue
+        photo = Photo(path, found.st_size, found.st_mtime_ns, seen=time.time_ns())
         if old is None:
             plan.new.append(photo)
-        elif not _same(old, photo):
+        else:
             _look(root, old, photo, plan)
     plan.gone = [
         path for path in known if path not in present and not path.startswith(tuple(closed))
@@ -158,8 +160,8 @@ def _files(root: Path, known: bool) -> Iterator[str]:
             raise
 
 
-def _same(old: Photo, now: Photo) -> bool:
-    if (old.size, old.mtime) != (now.size, now.mtime):
+def _same(old: Photo, now: os.stat_result) -> bool:
+    if old.size != now.st_size or old.mtime != now.st_mtime_ns:
         return False
     return old.content is not None and old.seen - old.mtime > _GRAIN
 
@@ -211,7 +213,7 @@ def _find_moved(root: Path, known: dict[str, Photo], plan: _Plan) -> None:
 
 
 def _with(photo: Photo, content: str | None, reason: str) -> Photo:
-    return Photo(photo.path, photo.size, photo.mtime, content, photo.seen, reason)
+    return photo._replace(content=content, reason=reason)
 
 
 def _carry_out(

@@ -8,6 +8,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from filelock import Timeout
 
 from facekit import FaceKit
 from facekit.errors import ImageError, InvalidArgument
@@ -227,13 +228,13 @@ def test_two_processes_index_in_turn(kit, gallery, folder, monkeypatch):
 
         def acquire(self, timeout=-1):
             if timeout == 0:
-                raise index.Timeout(str(self.path))
+                raise Timeout(str(self.path))
             monkeypatch.undo()  # the other process has done it meanwhile
             refresh(kit, gallery, folder)
 
         def release(self):
             pass
 
-    monkeypatch.setattr(index, "FileLock", Busy)
+    monkeypatch.setattr("filelock.FileLock", Busy)
     assert refresh(kit, gallery, folder) == index.Refreshed()
     assert gallery.info()["faces"] == 4

@@ -80,7 +80,7 @@ def condition(where: Where) -> tuple[str, list[Any]]:
 def photos(db: sqlite3.Connection) -> list[Photo]:
     """Every photo, by path."""
     query = "SELECT path, size, mtime, content, seen, reason FROM photo ORDER BY path"
-    return [Photo(*row) for row in db.execute(query)]
+    return [Photo._make(row) for row in db.execute(query)]
 
 
 def person_id(db: sqlite3.Connection, name: str | None) -> int | None:
