@@ -2,6 +2,7 @@
 
 import inspect
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +200,14 @@ def test_a_gallery_in_place_of_a_folder(tmp_path, collins):
     assert [row["identity"] for row in rows] == ["Eileen", "face 2"]
     with pytest.raises(GalleryError, match="another gallery"):
         facekit.find(collins, tmp_path / "people", flip=not kit.flip)
+
+
+def test_a_whole_picture_in_a_gallery_is_no_evidence(tmp_path, collins):
+    kit = FaceKit()
+    face = kit.embed(collins)[0].faces[0]
+    blind = replace(face.detection, score=0.0)
+    with FolderGallery.create(tmp_path / "people", origin_of(kit)) as gallery:
+        gallery.add([Entry(None, [NewFace(face.vector, "Eileen", blind)])])
+    assert facekit.find(collins, tmp_path / "people", return_type="dict") == [[]]
+    ((row,),) = facekit.find(collins, tmp_path / "people", threshold=0.1, return_type="dict")
+    assert (row["person"], row["confidence"]) == ("Eileen", None)

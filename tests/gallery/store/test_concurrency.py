@@ -11,6 +11,7 @@ import pytest
 
 from facekit.gallery import topk
 from facekit.gallery.records import Entry, NewFace, Photo
+from facekit.gallery.store import changes, matrix
 from facekit.gallery.store.folder import FolderGallery
 from facekit.gallery.store.matrix import Matrix
 
@@ -46,6 +47,15 @@ def test_vectors_without_their_transaction_are_written_over(filled, vectors, mon
         assert other.add([Entry(None, [NewFace(vectors[0])])]) == [[201]]
         ((first, second),) = other.search(vectors[:1], 2)
         assert (first.face.id, second.face.id, second.distance) == (1, 201, first.distance)
+
+
+def test_vectors_are_on_the_disk_before_their_transaction(filled, vectors, monkeypatch):
+    order = []
+    sync, insert = matrix._SYNC, changes.insert
+    monkeypatch.setattr(matrix, "_SYNC", lambda file: (order.append("sync"), sync(file)))
+    monkeypatch.setattr(changes, "insert", lambda *a: (order.append("insert"), insert(*a))[1])
+    filled.add([Entry(None, [NewFace(vectors[0])])])
+    assert order == ["sync", "sync", "insert"]
 
 
 def test_the_next_writer_overwrites_what_a_killed_one_forgot_to(filled, vectors, monkeypatch):
