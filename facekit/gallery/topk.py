@@ -24,6 +24,7 @@ _UNIT = 2.0**-24  # rounding of one float32 operation
 _BLOCK_BYTES = 1 << 24  # of the matrix, for a single query
 _COPY_BYTES = 1 << 21  # of a block that is not used where it lies
 _SCORES = 1 << 19  # of one block and all queries: they stay in the cache
+_QUERIES = 256  # at a time: more leave blocks of too few rows
 _UNSETTLED = 1 << 12  # candidates
 _LEAST = np.finfo(np.float32).min  # less than any score, more than -inf
 _EXACT_ROWS = 1 << 14  # measured in float64 at a time
@@ -69,6 +70,10 @@ def nearest(
     list of (numpy.ndarray, numpy.ndarray)
         For each query row numbers ``int64`` and distances ``float64``, at most ``k``.
     """
+    if len(queries) > _QUERIES:
+        groups = (queries[i : i + _QUERIES] for i in range(0, len(queries), _QUERIES))
+        rest = (k, metric, within, allowed, excluded)
+        return [found for some in groups for found in nearest(rows, norms, some, *rest)]
     exact = np.asarray(queries, np.float64)
     if allowed is not None:
         excluded = None

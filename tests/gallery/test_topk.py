@@ -95,6 +95,15 @@ def test_half_precision_is_exact_on_what_is_stored(rows):
         same(got, naive(half, one, 9, "cosine"))
 
 
+def test_many_queries_are_answered_in_groups(rows, monkeypatch):
+    monkeypatch.setattr(topk, "_QUERIES", 3)
+    keep = np.arange(0, 700, 3)
+    found = topk.nearest(rows, lengths(rows), rows[:8], 4, "euclidean", 9.0, keep)
+    assert len(found) == 8
+    for one, got in zip(rows[:8], found, strict=True):
+        same(got, naive(rows, one, 4, "euclidean", 9.0, set(keep.tolist())))
+
+
 def test_nothing_to_search():
     empty = np.empty((0, 4), np.float32)
     ((slots, gaps),) = topk.nearest(empty, np.empty(0, np.float32), np.ones((1, 4)), 3)
