@@ -13,7 +13,7 @@ from facekit.cli_job import EXIT_BAD_INPUT, EXIT_OK, Job, render, without
 from facekit.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from facekit.gallery.store.folder import FolderGallery
+    from facekit.gallery.backend import Backend
     from facekit.pipeline import FaceKit
 
 
@@ -231,7 +231,7 @@ def merge(
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
-    def work(kept: FolderGallery) -> dict[str, Any]:
+    def work(kept: Backend) -> dict[str, Any]:
         if not names or into is None:
             raise InvalidArgument("Not all people were named.", "Name some, and one --into.")
         return {"faces": kept.merge(names, into)}
@@ -265,7 +265,7 @@ def export(target: str, *, gallery: str | None = None, pretty: bool | None = Non
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
-    def work(kept: FolderGallery) -> dict[str, Any]:
+    def work(kept: Backend) -> dict[str, Any]:
         from facekit.gallery import transfer
 
         return {"faces": transfer.export(kept, target)}
@@ -291,11 +291,10 @@ def import_faces(
     """
 
     def make():
-        from facekit.gallery import transfer
-        from facekit.gallery.store.folder import FolderGallery
+        from facekit.gallery import places, transfer
 
         place = _named(gallery)
-        with FolderGallery.create(place, transfer.read_origin(source), dtype) as kept:
+        with places.made(place, transfer.read_origin(source), dtype) as kept:
             return {"faces": transfer.load(kept, source)}
 
     return Job(make, render("facts"), pretty)
@@ -327,7 +326,7 @@ COMMANDS = {
 
 def _job(
     gallery: str | None,
-    work: Callable[[FolderGallery], Any],
+    work: Callable[[Backend], Any],
     show: str,
     pretty: bool | None,
     code: Callable[[Any], int] = lambda _: EXIT_OK,
@@ -346,28 +345,28 @@ def _named(gallery: str | None) -> str:
 
 
 @contextmanager
-def _opened(gallery: str | None) -> Iterator[FolderGallery]:
-    from facekit.gallery.store.folder import FolderGallery
+def _opened(gallery: str | None) -> Iterator[Backend]:
+    from facekit.gallery import places
 
-    with FolderGallery(_named(gallery)) as kept:
+    with places.opened(_named(gallery)) as kept:
         yield kept
 
 
 def _made(
     place: str, model: str | None, detector: str | None, dtype: str
-) -> tuple[FaceKit, FolderGallery]:
+) -> tuple[FaceKit, Backend]:
     """The gallery and its pipeline: what it was made with, or what is asked for."""
+    from facekit.gallery import places
     from facekit.gallery.enrol import pipeline_of
     from facekit.gallery.finding import origin_of
-    from facekit.gallery.store.folder import FolderGallery, is_gallery
     from facekit.pipeline import FaceKit
 
-    if is_gallery(place) and model is None and detector is None:
-        kept = FolderGallery(place)
+    if places.present(place) and model is None and detector is None:
+        kept = places.opened(place)
         return pipeline_of(kept), kept
     kit = FaceKit(model or zoo.DEFAULT_RECOGNIZER, detector or zoo.DEFAULT_DETECTOR)
     kit.probes([])  # fetches weights that are missing
-    return kit, FolderGallery.create(place, origin_of(kit), dtype)
+    return kit, places.made(place, origin_of(kit), dtype)
 
 
 def _by_person(pictures: Sequence[str], name: str | None) -> dict[str | None, list[Any]]:

@@ -443,7 +443,7 @@ class FaceKit:
         WeightsUnavailable
             When a network's weights are missing.
         """
-        self._have_weights(embedding=True)
+        self.have_weights(embedding=True)
         made: dict[Any, Result] = {}
         keys = [side if isinstance(side, (str, Path)) else (i,) for i, side in enumerate(sides)]
         pictures = {}

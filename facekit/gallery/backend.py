@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from facekit.gallery.records import (
     StoredFace,
     Where,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,20 @@ class Backend(Protocol):
         """Faces and their vectors ``float32 (D,)``, by number."""
         ...
 
+    def thumbnail(self, face: int) -> bytes | None:
+        """The small picture that was stored with a face, as a file's bytes."""
+        ...
+
     def people(self) -> list[Person]:
         """Everybody, by name."""
         ...
 
     def photos(self) -> list[Photo]:
         """Every picture file, by path."""
+        ...
+
+    def indexing(self) -> AbstractContextManager[None]:
+        """Held by the one process that brings the photos up to date; others wait."""
         ...
 
     def update_photos(self, moves: Sequence[PhotoChange]) -> None:
@@ -121,3 +133,9 @@ class Backend(Protocol):
     def close(self) -> None:
         """Let go of files and connections."""
         ...
+
+    def __enter__(self) -> Self:
+        """The gallery itself; closed at the end of the block."""
+        ...
+
+    def __exit__(self, *failure: object) -> None: ...

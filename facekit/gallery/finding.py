@@ -11,9 +11,10 @@ import numpy as np
 
 from facekit import checks, distance
 from facekit.errors import GalleryError, InvalidArgument
+from facekit.gallery import places
+from facekit.gallery.backend import Backend
 from facekit.gallery.index import HIDDEN, Progress, refresh
 from facekit.gallery.records import EVERYTHING, Hit, Origin, StoredFace, Where
-from facekit.gallery.store.folder import FolderGallery, is_gallery
 from facekit.types import Embedding, Result
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def open_gallery(
     *,
     refreshed: bool,
     progress: Progress | None = None,
-) -> FolderGallery:
+) -> Backend:
     """The gallery of a folder of photos, up to date; or the gallery that ``db_path`` is.
 
     Raises
@@ -102,10 +103,10 @@ def open_gallery(
     InvalidArgument, ImageError, GalleryError
         When there is no such folder, no photo in it, or no gallery for this pipeline.
     """
-    if gallery is None and is_gallery(db_path):
-        found = FolderGallery(db_path)
+    if gallery is None and places.present(db_path):
+        found = places.opened(db_path)
         try:
-            found.check(origin_of(kit))
+            found.origin.check(origin_of(kit), db_path)
         except GalleryError:
             found.close()
             raise
@@ -114,11 +115,11 @@ def open_gallery(
         raise InvalidArgument(f"{db_path} is not a folder.", "Name a folder of photos.")
     origin = origin_of(kit)
     place = gallery or default_place(kit, db_path, origin)
-    if not refreshed and not is_gallery(place):
+    if not refreshed and not places.present(place):
         raise GalleryError(
             f"{db_path} was not indexed with this pipeline yet.", "Leave out refresh_database."
         )
-    made = FolderGallery.create(place, origin)
+    made = places.made(place, origin)
     try:
         if refreshed:
             refresh(kit, made, db_path, progress)
@@ -138,7 +139,7 @@ def default_place(kit: FaceKit, db_path: str, origin: Origin) -> str:
 
 def answers(
     kit: FaceKit,
-    gallery: FolderGallery,
+    gallery: Backend,
     queries: Sequence[Result],
     question: Question,
     db_path: str,
@@ -169,7 +170,7 @@ def _fitted(kit: FaceKit, question: Question) -> Threshold:
 
 def _search(
     kit: FaceKit,
-    gallery: FolderGallery,
+    gallery: Backend,
     faces: Sequence[Embedding],
     question: Question,
     limit: float | None,
@@ -183,12 +184,26 @@ def _search(
     if not asked:
         found = []
     elif callable(metric):
-        found = [gallery.distances(face.vector, metric, question.k, within) for face in asked]
+        found = [_by_own(gallery, face.vector, metric, question.k, within) for face in asked]
     else:
         vectors = np.stack([face.vector for face in asked])
         found = gallery.search(vectors, question.k, metric, within, where)
     hits = iter(found)
     return [[] if strict and _blind(face) else next(hits) for face in faces]
+
+
+def _by_own(
+    gallery: Backend,
+    vector: np.ndarray,
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    k: int | None,
+    within: float | None,
+) -> list[Hit]:
+    """Faces at the distance that a caller's function gives: one call a face."""
+    query = np.asarray(vector, np.float32)
+    hits = [Hit(face, float(metric(query, mine))) for face, mine in gallery.faces()]
+    near = (hit for hit in hits if within is None or hit.distance <= within)
+    return sorted(near, key=lambda hit: (hit.distance, hit.face.id))[:k]
 
 
 def _blind(face: Embedding) -> bool:
@@ -218,7 +233,7 @@ def _row(
 
 def _identity(face: StoredFace, db_path: str) -> str:
     if face.path is not None:
-        if is_gallery(db_path):
+        if places.present(db_path):
             return face.path
         return os.path.join(db_path, *face.path.split("/"))  # noqa: PTH118 (spelled as typed)
     return face.person if face.person is not None else f"face {face.id}"

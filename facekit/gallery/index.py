@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 
 from facekit import images
 from facekit.errors import FaceKitError, ImageError, InvalidArgument
+from facekit.gallery.backend import Backend
 from facekit.gallery.records import Entry, NewFace, Photo, PhotoChange
-from facekit.gallery.store.folder import FolderGallery
 from facekit.types import Result
 
 if TYPE_CHECKING:
     from facekit.pipeline import FaceKit
 
 HIDDEN = ".facekit"  # folder of the galleries inside a folder of photos
-_LOCK = "index.lock"
 _AT_ONCE = 64  # photos a transaction: at most so many are done again after a kill
 # File systems tell times apart by up to two seconds (FAT): a file that was changed so shortly
 # before it was looked at may have changed again without a new time.
@@ -62,7 +61,7 @@ class _Plan:
 
 
 def refresh(
-    kit: FaceKit, gallery: FolderGallery, folder: str | Path, progress: Progress | None = None
+    kit: FaceKit, gallery: Backend, folder: str | Path, progress: Progress | None = None
 ) -> Refreshed:
     """Bring a gallery up to date with a folder of photos.
 
@@ -73,7 +72,7 @@ def refresh(
     Parameters
     ----------
     kit : FaceKit
-    gallery : FolderGallery
+    gallery : Backend
         Of that pipeline; paths in it are relative to the folder.
     folder : path
         A photo in a sub-folder shows the person whose name the sub-folder has.
@@ -93,17 +92,9 @@ def refresh(
         raise InvalidArgument(f"{folder} is not a folder.", "Name a folder of photos.")
     if not _plan(gallery, root):
         return Refreshed()
-    from filelock import FileLock, Timeout  # most calls have nothing to do
-
-    lock = FileLock(gallery.folder / _LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        lock.acquire()  # another process indexes: what it leaves is done here
-    try:
+    with gallery.indexing():
+        # Another process may have done it meanwhile: what it left is done here.
         return _carry_out(kit, gallery, root, _plan(gallery, root), progress)
-    finally:
-        lock.release()
 
 
 def person_of(path: str) -> str | None:
@@ -120,7 +111,7 @@ def content_of(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _plan(gallery: FolderGallery, root: Path) -> _Plan:
+def _plan(gallery: Backend, root: Path) -> _Plan:
     known = {photo.path: photo for photo in gallery.photos()}
     plan = _Plan()
     closed: list[str] = []  # sub-folders that cannot be read: what lies in them is not gone
@@ -218,7 +209,7 @@ def _with(photo: Photo, content: str | None, reason: str) -> Photo:
 
 def _carry_out(
     kit: FaceKit,
-    gallery: FolderGallery,
+    gallery: Backend,
     root: Path,
     plan: _Plan,
     progress: Progress | None,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facekit.errors import InvalidArgument
+from facekit.errors import GalleryError, InvalidArgument
 from facekit.types import NO_FACIAL_AREA, Detection
 
 
@@ -34,6 +34,16 @@ class Origin:
     fingerprint: str
     dimension: int
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self, other: Origin, place: str) -> None:
+        """Raise GalleryError unless another pipeline's vectors may be mixed with these."""
+        if other.fingerprint != self.fingerprint:
+            raise GalleryError(
+                f"{place} holds vectors of {self.model} with {self.detector} "
+                f"({self.fingerprint}), not of {other.model} with {other.detector} "
+                f"({other.fingerprint}).",
+                "Use the same model, detector and settings, or another gallery.",
+            )
 
 
 class Photo(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from facekit import checks, distance
-from facekit.errors import GalleryError, InvalidArgument, UnknownName
-from facekit.gallery import topk
+from facekit.errors import GalleryError, UnknownName
+from facekit.gallery import accepted, topk
+from facekit.gallery.accepted import DTYPES
 from facekit.gallery.backend import Forgotten
 from facekit.gallery.records import (
     EVERYTHING,
@@ -28,15 +28,15 @@ from facekit.gallery.records import (
     PhotoChange,
     StoredFace,
     Where,
-    check_date,
 )
 from facekit.gallery.store import changes, people, rows
 from facekit.gallery.store.database import Database
-from facekit.gallery.store.matrix import DTYPES, Matrix
+from facekit.gallery.store.matrix import Matrix
 from facekit.gallery.store.scan import prove
 from facekit.gallery.store.state import State, holes_of, slots_of, state_of
 
 DATABASE = "gallery.sqlite"
+_LOCK = "index.lock"
 _ATTEMPTS = 5  # of a search, while others forget and compact
 _FACES_AT_ONCE = 4096
 _ROWS_AT_ONCE = 1 << 16  # copied by compaction
@@ -122,22 +122,11 @@ class FolderGallery:
         database.close()
         made = cls(place)
         try:
-            made.check(origin)
+            made.origin.check(origin, str(place))
         except GalleryError:
             made.close()
             raise
         return made
-
-    def check(self, origin: Origin) -> None:
-        """Raise GalleryError unless vectors of that pipeline may be mixed with these."""
-        mine = self.origin
-        if origin.fingerprint != mine.fingerprint:
-            raise GalleryError(
-                f"{self.folder} holds vectors of {mine.model} with {mine.detector} "
-                f"({mine.fingerprint}), not of {origin.model} with {origin.detector} "
-                f"({origin.fingerprint}).",
-                "Use the same model, detector and settings, or another gallery.",
-            )
 
     def close(self) -> None:
         """Close the database; what is mapped goes when nothing uses it any more."""
@@ -157,43 +146,18 @@ class FolderGallery:
         group = list(entries)
         if not group:
             return []
-        faces = [face for entry in group for face in entry.faces]
-        vectors = self._stored_form([face.vector for face in faces])
-        for face in faces:
-            if face.date is not None:
-                check_date("date", face.date)
-            if face.person is not None:
-                people.check_name(face.person)
+        vectors = accepted.faces(group, self.origin, self.dtype)
         norms = _norms(vectors)
         with self._writing() as (db, state):
             taken = [entry.photo.path for entry in group if entry.photo is not None]
             emptied = changes.drop_photos(db, taken)
             matrix = self._at(state.generation)
-            if len(faces):
+            if len(vectors):
                 matrix.write(state.used, vectors, norms)
-                db.execute("UPDATE state SET used = used + ?", (len(faces),))
+                db.execute("UPDATE state SET used = used + ?", (len(vectors),))
             ids = changes.insert(db, group, vectors, state.used)
         self._finish(emptied)
         return ids
-
-    def _stored_form(self, vectors: Sequence[np.ndarray]) -> np.ndarray:
-        dimension = self.origin.dimension
-        for vector in vectors:
-            if np.shape(vector) != (dimension,):
-                raise InvalidArgument(
-                    f"A vector has the shape {np.shape(vector)}, not ({dimension},).",
-                    f"Add embeddings of {self.origin.model}.",
-                )
-        with np.errstate(over="ignore"):  # what float16 cannot hold is reported below
-            made = np.array(vectors, DTYPES[self.dtype]).reshape(len(vectors), dimension)
-        if not np.isfinite(made).all():
-            raise InvalidArgument(
-                f"A vector holds NaN, infinity or numbers too large for {self.dtype}.",
-                "Compute it again, or use a gallery of float32.",
-            )
-        if not made.any(axis=1).all():
-            raise InvalidArgument("A vector is all zero.", "It has no direction to compare.")
-        return made
 
     # -- searching -------------------------------------------------------------------
 
@@ -206,19 +170,7 @@ class FolderGallery:
         where: Where = EVERYTHING,
     ) -> list[list[Hit]]:
         """See ``Backend.search``."""
-        queries = np.asarray(vectors)
-        if queries.ndim != 2 or queries.shape[1] != self.origin.dimension:
-            raise InvalidArgument(
-                f"The queries have the shape {queries.shape}, not (Q, {self.origin.dimension}).",
-                f"Search with embeddings of {self.origin.model}.",
-            )
-        if not np.isfinite(queries).all():
-            raise InvalidArgument("A query holds NaN or infinity.", "Compute it again.")
-        distance.check(metric)
-        if k is not None:
-            checks.check_count("k", k)
-        if within is not None:
-            checks.check_number("within", within, 0)
+        queries = accepted.question(vectors, self.origin, k, metric, within)
         for _ in range(_ATTEMPTS):
             with suppress(_Moved, FileNotFoundError):
                 return self._search(queries, k, metric, within, where)
@@ -258,22 +210,6 @@ class FolderGallery:
             raise _Moved
         return faces
 
-    def distances(
-        self,
-        vector: np.ndarray,
-        metric: Callable[[np.ndarray, np.ndarray], float],
-        k: int | None = None,
-        within: float | None = None,
-    ) -> list[Hit]:
-        """Faces at the distance that a function ``(query, face) -> number`` gives, closest first.
-
-        One call a face: for distances that are not ``facekit.distance``'s.
-        """
-        query = np.asarray(vector, np.float32)
-        hits = [Hit(face, float(metric(query, mine))) for face, mine in self.faces()]
-        near = (hit for hit in hits if within is None or hit.distance <= within)
-        return sorted(near, key=lambda hit: (hit.distance, hit.face.id))[:k]
-
     def faces(self, where: Where = EVERYTHING) -> Iterator[tuple[StoredFace, np.ndarray]]:
         """See ``Backend.faces``."""
         last = -1
@@ -303,6 +239,12 @@ class FolderGallery:
                 made.append((rows.face(row), vector.astype(np.float32)))
         return made
 
+    def thumbnail(self, face: int) -> bytes | None:
+        """See ``Backend.thumbnail``."""
+        with self._db.reading() as db:
+            row = db.execute("SELECT picture FROM thumbnail WHERE face = ?", (face,)).fetchone()
+        return None if row is None else bytes(row[0])
+
     # -- people and photos -------------------------------------------------------------
 
     def people(self) -> list[Person]:
@@ -319,6 +261,14 @@ class FolderGallery:
         """See ``Backend.update_photos``."""
         with self._writing() as (db, _):
             changes.update_photos(db, moves)
+
+    @contextmanager
+    def indexing(self) -> Iterator[None]:
+        """See ``Backend.indexing``."""
+        from filelock import FileLock  # most calls have nothing to index
+
+        with FileLock(self.folder / _LOCK):
+            yield
 
     def remove_photos(self, paths: Sequence[str]) -> int:
         """See ``Backend.remove_photos``."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-DTYPES = {"float32": "<f4", "float16": "<f2"}
+from facekit.gallery.accepted import DTYPES
+
 _SUFFIX = {"float32": "f32", "float16": "f16"}
 _LEAST_GROWTH = 1024  # rows
 _SYNC: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)

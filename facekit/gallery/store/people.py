@@ -10,14 +10,9 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import InvalidArgument, UnknownName
+from facekit.gallery import accepted
 from facekit.gallery.records import Person
 from facekit.gallery.store.scan import Trace
-
-
-def check_name(name: Any) -> None:
-    """Raise InvalidArgument unless it may be a person's name."""
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidArgument(f"A person's name is {name!r}.", "It must be a text with letters.")
 
 
 def listed(db: sqlite3.Connection) -> list[Person]:
@@ -32,7 +27,7 @@ def listed(db: sqlite3.Connection) -> list[Person]:
 
 def rename(db: sqlite3.Connection, old: str, new: str) -> int:
     """Give a person a name that nobody has; the number of their faces."""
-    check_name(new)
+    accepted.name(new)
     number = _known(db, old)
     if old != new and db.execute("SELECT 1 FROM person WHERE name = ?", (new,)).fetchone():
         raise InvalidArgument(
@@ -46,7 +41,7 @@ def rename(db: sqlite3.Connection, old: str, new: str) -> int:
 
 def merge(db: sqlite3.Connection, sources: Sequence[str], into: str) -> int:
     """Give the faces of some people to one, who is made if need be; how many faces."""
-    check_name(into)
+    accepted.name(into)
     others = {name: _known(db, name) for name in sources if name != into}
     db.execute("INSERT OR IGNORE INTO person (name) VALUES (?)", (into,))
     target = _known(db, into)
