@@ -42,7 +42,9 @@ threshold_fit
 calibration
 cli_arguments
 cli_job
-cli_benchmark cli_gallery
+cli_benchmark cli_find cli_kept
+cli_enrol cli_people
+cli_gallery
 cli_commands
 cli
 __main__
