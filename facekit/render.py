@@ -380,19 +380,45 @@ def identified(rows: list[dict[str, Any]]) -> str:
 
 
 def enrolled(rows: list[dict[str, Any]]) -> str:
-    """What became of each photo, one line."""
-    lines = []
-    for row in rows:
-        if "error" in row:
-            lines.append(row["error"])
-            continue
-        text = f"{row['source']}: {_counted(len(row['faces']), 'face')} stored"
-        if row["left_out"]:
-            text += f", {row['left_out']} of others left out"
-        for one in row["also"]:
-            text += f"; resembles {one['person']} (distance {one['distance']:.4f})"
-        lines.append(f"{text}.")
+    """What became of each photo, one line, and a last one for all of them."""
+    lines = [row["error"] if "error" in row else _enrolled(row) for row in rows]
+    if len(rows) > 1:
+        lines.append(_in_all(rows))
     return "\n".join(lines)
+
+
+def _enrolled(row: dict[str, Any]) -> str:
+    stored = _counted(len(row["faces"]), "face")
+    parts = [f"{stored} stored" if row["faces"] or not row["refused"] else "refused"]
+    if row["left_out"]:
+        parts[0] += f", {row['left_out']} of others left out"
+    parts += [f"poor: {', '.join(one['reasons'])}" for one in row["quality"] if one["reasons"]]
+    parts += [f"not stored: {', '.join(one['reasons'])}" for one in row["refused"]]
+    parts += [f"resembles {_near(one['person'], one)}" for one in row["also"]]
+    parts += [f"already there as {_near(one['photo'], one)}" for one in row["already"]]
+    if row["unlike"] is not None:
+        parts.append(f"unlike {row['person']}'s other photos (distance {row['unlike']:.4f})")
+    return f"{row['source']}: {'; '.join(parts)}."
+
+
+def _near(name: str | None, one: dict[str, Any]) -> str:
+    return f"{name or 'another face'} (distance {one['distance']:.4f})"
+
+
+def _in_all(rows: list[dict[str, Any]]) -> str:
+    """Counts of photos, and of what somebody should look at."""
+    fine = [row for row in rows if "error" not in row]
+    counts = {
+        "failed": len(rows) - len(fine),
+        "refused": sum(bool(row["refused"]) for row in fine),
+        "poor": sum(any(one["reasons"] for one in row["quality"]) for row in fine),
+        "like another person": sum(bool(row["also"]) for row in fine),
+        "there already": sum(bool(row["already"]) for row in fine),
+        "unlike the rest": sum(row["unlike"] is not None for row in fine),
+    }
+    stored = _counted(sum(len(row["faces"]) for row in fine), "face")
+    text = f"{_counted(len(rows), 'photo')}: {stored} stored"
+    return f"{text}{''.join(f', {count} {name}' for name, count in counts.items() if count)}."
 
 
 def _counted(count: int, noun: str) -> str:

@@ -20,7 +20,7 @@ extras
 types
 image_decode
 image_fetch
-images
+images image_dates
 tensors geometry
 registry
 zoo
@@ -32,7 +32,7 @@ detectors recognizers
 distance saved_thresholds
 thresholds fingerprint
 verdict
-parallel
+parallel progress
 pipeline
 gallery
 verbs

@@ -15,6 +15,7 @@ from facekit.errors import ImageError, InvalidArgument
 from facekit.gallery import index
 from facekit.gallery.finding import origin_of
 from facekit.gallery.index import refresh
+from facekit.gallery.photo_file import content_of
 from facekit.gallery.store.folder import FolderGallery
 
 AGED = 1_600_000_000  # seconds since 1970: long before any visit
@@ -56,9 +57,9 @@ def embedded(kit, monkeypatch):
     names = []
     stream = kit.stream
 
-    def watched(sources, stage):
+    def watched(sources, *rest):
         names.extend(path.name for path in sources)
-        return stream(sources, stage)
+        return stream(sources, *rest)
 
     monkeypatch.setattr(kit, "stream", watched)
     return names
@@ -82,7 +83,7 @@ def test_a_folder_is_indexed_once(kit, gallery, folder, embedded):
     expected = kit.embed([folder / "Bob/1.png"])[0].faces[0].vector
     (hit,) = gallery.search(expected[None], 1)[0]
     assert (hit.distance, hit.face.path, hit.face.person) == (0, "Bob/1.png", "Bob")
-    assert hit.face.content == index.content_of(folder / "Bob/1.png") == photos["Bob/1.png"].content
+    assert hit.face.content == content_of(folder / "Bob/1.png") == photos["Bob/1.png"].content
     embedded.clear()
     assert refresh(kit, gallery, folder) == index.Refreshed()
     assert embedded == []
