@@ -148,7 +148,7 @@ _READERS: dict[str, Callable[[str], Callable[[str], Any]]] = {
 
 
 def _plain(words: Sequence[str], command: Command) -> Iterator[str]:
-    """The words without two traps, and ``--json`` spelled out.
+    """The words without two traps, ``--json`` and ``--noSWITCH`` spelled out.
 
     Fire would take the word after a switch for its value, as in ``--pretty a.jpg``, and
     knows no ``--`` in front of file names that begin with a dash.
@@ -161,9 +161,13 @@ def _plain(words: Sequence[str], command: Command) -> Iterator[str]:
             yield from (f"./{name}" if name.startswith("-") else name for name in words[at + 1 :])
             return
         following = words[at + 1].lower() if at + 1 < len(words) else ""
-        bare = word.startswith("-") and word.lstrip("-").replace("-", "_") in switches
+        name = word.lstrip("-").replace("-", "_")
+        bare = word.startswith("-") and name in switches
+        off = name.removeprefix("no").removeprefix("_")
         if word == "--json":
             yield json
+        elif word.startswith("--no") and not bare and off in switches:
+            yield f"--{off}=False"
         else:
             yield f"{word}=True" if bare and following not in _TRUE + _FALSE else word
 

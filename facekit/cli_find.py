@@ -26,6 +26,7 @@ def find(
     refresh_database: bool = True,
     anti_spoofing: bool = False,
     gallery: str | None = None,
+    thumbnails: bool = False,
     far: float = 0.001,
     faces: str = "prominent",
     max_faces: int | None = None,
@@ -53,6 +54,7 @@ def find(
         refresh_database: Look for new, changed and removed photos first.
         anti_spoofing: Not available yet.
         gallery: Folder of the index; by default hidden inside DB_PATH.
+        thumbnails: Keep a small picture of each face of the photos that are indexed now.
         far: False acceptance rate of the fitted threshold, of one comparison.
         faces: Order of the picture's faces: prominent, largest, most_confident or center first.
         max_faces: Look for so many faces of the picture only.

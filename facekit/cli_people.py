@@ -1,4 +1,4 @@
-"""The shell's commands on the people of a gallery: list, rename, merge, forget."""
+"""The shell's commands on the people of a gallery: list, show, rename, merge, remove, forget."""
 
 from __future__ import annotations
 
@@ -23,6 +23,54 @@ def people_list(*, gallery: str | None = None, pretty: bool | None = None):
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
     return on_gallery(gallery, lambda kept: [asdict(p) for p in kept.people()], "people", pretty)
+
+
+@typed
+def show(name: str, *, gallery: str | None = None, pretty: bool | None = None):
+    """Show the faces of a person.
+
+    Args:
+        name: The person.
+        gallery: Folder of the gallery.
+        pretty: A table for people instead of JSON; chosen by itself on a terminal.
+    """
+
+    def work(kept: Backend) -> list[dict[str, Any]]:
+        from facekit.gallery.looking import faces_of
+
+        return faces_of(kept, name)
+
+    return on_gallery(gallery, work, "faces", pretty)
+
+
+@typed
+def remove(
+    *,
+    photo: str | None = None,
+    face: int | None = None,
+    gallery: str | None = None,
+    pretty: bool | None = None,
+):
+    """Take a photo with its faces, or one face, out of a gallery; the file stays where it is.
+
+    Args:
+        photo: Path of the photo, as `facekit gallery show` names it.
+        face: Number of the face, as `facekit gallery show` gives it.
+        gallery: Folder of the gallery.
+        pretty: Text for people instead of JSON; chosen by itself on a terminal.
+    """
+
+    def work(kept: Backend) -> dict[str, Any]:
+        from facekit.gallery.looking import remove_face, remove_photo
+
+        if (photo is None) == (face is None):
+            raise InvalidArgument("What to remove is not clear.", "Name one --photo or one --face.")
+        if photo is not None:
+            return {"faces": remove_photo(kept, photo)}
+        assert face is not None
+        return {"faces": remove_face(kept, face)}
+
+    return on_gallery(gallery, work, "facts", pretty)
 
 
 @typed

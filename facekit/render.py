@@ -388,10 +388,11 @@ def enrolled(rows: list[dict[str, Any]]) -> str:
 
 
 def _enrolled(row: dict[str, Any]) -> str:
-    stored = _counted(len(row["faces"]), "face")
-    parts = [f"{stored} stored" if row["faces"] or not row["refused"] else "refused"]
-    if row["left_out"]:
-        parts[0] += f", {row['left_out']} of others left out"
+    parts = []
+    if row["faces"] or not row["refused"]:
+        parts.append(f"{_counted(len(row['faces']), 'face')} stored")
+        if row["left_out"]:
+            parts[0] += f", {row['left_out']} of others left out"
     parts += [f"poor: {', '.join(one['reasons'])}" for one in row["quality"] if one["reasons"]]
     parts += [f"not stored: {', '.join(one['reasons'])}" for one in row["refused"]]
     parts += [f"resembles {_near(one['person'], one)}" for one in row["also"]]
@@ -427,8 +428,28 @@ def _counted(count: int, noun: str) -> str:
 
 def people(rows: list[dict[str, Any]]) -> str:
     """The table of ``facekit gallery list``."""
-    lines = [(row["name"], row["faces"], row["photos"]) for row in rows]
-    return table(lines, ("name", "faces", "photos")) if lines else "Nobody."
+    lines = [(row["name"], row["faces"], row["photos"], _when(row["last"])) for row in rows]
+    return table(lines, ("name", "faces", "photos", "last photo")) if lines else "Nobody."
+
+
+def faces(rows: list[dict[str, Any]]) -> str:
+    """The table of ``facekit gallery show``."""
+    lines = [
+        (
+            row["face"],
+            row["photo"],
+            _when(row["date"]),
+            ", ".join(row["tags"]),
+            None if row["eyes"] is None else f"{row['eyes']:.0f}",
+            None if row["score"] is None else f"{row['score']:.3f}",
+        )
+        for row in rows
+    ]
+    return table(lines, ("face", "photo", "date", "tags", "eyes", "score"))
+
+
+def _when(date: str | None) -> str | None:
+    return None if date is None else date.replace("T", " ")
 
 
 def facts(value: dict[str, Any]) -> str:

@@ -306,6 +306,7 @@ def find(
     return_type: str | None = None,
     *,
     gallery: Any = None,
+    thumbnails: bool = False,
     far: float = thresholds.DEFAULT_FAR,
     faces: str = DEFAULT_FACE_RULE,
     max_faces: int | None = None,
@@ -340,6 +341,8 @@ def find(
         ``pandas`` (the default) or ``dict``.
     gallery : path, optional
         Folder of the index; by default hidden inside ``db_path``, one for each pipeline.
+    thumbnails : bool
+        Keep a small picture of each face of the photos that are embedded by this call.
     faces, max_faces
         Order and number of the query's faces, as in ``represent``; all by default. Of the
         folder's photos every face counts.
@@ -397,6 +400,7 @@ def find(
         place,
         refreshed=refresh_database,
         progress=None if silent else progress.photos("Indexing"),
+        thumbnails=thumbnails,
     ) as kept:
         rows = list(finding.answers(kit, kept, queries, question, os.fspath(db_path)))
     shape = finding.frame if return_type != "dict" else list

@@ -89,14 +89,14 @@ class _Limit:
 
 _LIMITS = (
     # Missed at 12 pixels 9 %, at 10: 14 %, at 8: 31 %, at 6: 61 %.
-    _Limit(lambda q: -_known(q.eyes), -12, -7, "small: {eyes:.0f} pixels between the eyes"),
+    _Limit(lambda q: -_known(q.eyes), -12, -7, "only {eyes:.0f} pixels between the eyes"),
     # The same where there are no points: MTCNN's box is about 2.4 times as wide.
-    _Limit(lambda q: -math.inf if q.eyes else -q.side, -29, -17, "small: {side:.0f} pixels wide"),
+    _Limit(lambda q: -math.inf if q.eyes else -q.side, -29, -17, "only {side:.0f} pixels wide"),
     # Good pictures of LFW have 11 to 41. Missed at 8.0: 8 %, at 4.3: 19 %, at 2.5: 37 %, at
     # 1.3: 79 %; LFW's own pictures of 5 to 7: 10 %.
-    _Limit(lambda q: -q.sharpness, -6, -2, "blurred: sharpness {sharpness:.1f}"),
+    _Limit(lambda q: -q.sharpness, -6, -2, "blurred (sharpness {sharpness:.1f})"),
     # Missed at 0.15: 9 %, at 0.22: 16 %, at 0.32: 35 % and in 21 % no face is found.
-    _Limit(lambda q: q.cut, 0.18, 0.33, "cut off by the picture's edge: {percent:.0f} %"),
+    _Limit(lambda q: q.cut, 0.18, 0.33, "cut off by the picture's edge ({percent:.0f} %)"),
     # Turned by 30 degrees 7 % are missed; by 45: 10 % and 9 % not found, by 60: 30 and 36 %.
     _Limit(lambda q: abs(q.roll or 0), 40, 55, "turned by {roll:.0f} degrees"),
     # From 0.4 on 11 % are missed (of 93 pairs), from 0.7 on 3 of 8: too few for a second limit.
@@ -136,7 +136,7 @@ def _reasons(numbers: Quality, detector: str | None) -> Iterator[str]:
             yield one.words.format(**values)
     # 0 is no score: nothing was searched for.
     if 0 < numbers.score < _SCORES.get(detector or "", 0):
-        yield f"perhaps no face: the detector's score is {numbers.score:.2f}"
+        yield f"perhaps no face (score {numbers.score:.2f})"
 
 
 def _numbers(picture: np.ndarray, face: Detection) -> Quality:
