@@ -1,6 +1,6 @@
 """How verification errors rise as faces get worse: where the limits of gallery/quality.py are from.
 
-    python benchmarks/quality.py --data LFW [--pairs 400]
+    python benchmarks/quality.py --data LFW [--pairs 300] [--wider WIDER]
 
 LFW is the folder with images/ and View 1's pairsDevTrain.txt and pairsDevTest.txt; View 2 is not
 touched. Default models, their fitted cosine threshold at FAR 1e-3.
@@ -8,12 +8,15 @@ touched. Default models, their fitted cosine threshold at FAR 1e-3.
 First table: one picture of a pair of the same person is made worse, the other stays as it is.
 "missed" are pairs beyond the threshold; "taken" are strangers within it, worse against good
 (one pair in a thousand is meant) and worse against worse. Second table: pictures as they are;
-pairs of one person by the worse of their two measures.
+pairs of one person by the worse of their two measures. Third table, with --wider (a folder of
+WIDER FACE pictures with labels.csv: image, width, height, x1, y1, x2, y2): which part of what a
+detector finds at which score is no face.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -25,11 +28,17 @@ import numpy as np
 
 from facekit import FaceKit, distance
 from facekit.gallery.quality import Quality, measured
+from facekit.geometry import overlap_above
 from facekit.types import Embedding
 
 Worse = Callable[[np.ndarray, Embedding, int], np.ndarray]
 Levels = tuple[str, str, Sequence[float], Callable[[float], Worse]]
 SIDES = 4  # a face is cut at each of them in turn
+SCORES = {
+    "mtcnn": (0.8, 0.9, 0.95, 0.97, 0.99, 1.01),
+    "yunet": (0.6, 0.7, 0.8, 0.9, 1.01),
+}
+OVERLAP = 0.35  # intersection over union from which a box counts as a labelled face
 PICTURES_A_PERSON = 8  # of the second table, so that nobody weighs more than 28 pairs
 
 
@@ -187,16 +196,45 @@ def as_they_are(kit: FaceKit, folder: Path, limit: float) -> None:
                 )
 
 
+def no_faces(folder: Path) -> None:
+    """Print the third table."""
+    labels: dict[str, list[list[float]]] = defaultdict(list)
+    with (folder / "labels.csv").open() as file:
+        for row in csv.DictReader(file):
+            sides = [float(row[side]) for side in ("x1", "y1", "x2", "y2") if row[side]]
+            labels[row["image"]] += [sides] if sides else []
+    for detector in SCORES:
+        found: list[tuple[float, bool]] = []
+        paths = [folder / "images" / name for name in labels]
+        results = FaceKit(detector_backend=detector).stream(iter(paths), "detect")
+        for result, boxes in zip(results, labels.values(), strict=True):
+            known = np.array(boxes, np.float32).reshape(-1, 4)
+            found += [
+                (face.score, bool(overlap_above(face.box[None], known, OVERLAP, "union").any()))
+                for face in result.faces
+            ]
+        scores, true = np.array([score for score, _ in found]), np.array([ok for _, ok in found])
+        print(f"\n{len(found)} faces that {detector} finds.")
+        for low, high in pairwise(SCORES[detector]):
+            inside = (scores >= low) & (scores < high)
+            print(
+                f"score {low:g} to {high:g}: {inside.sum():4}, {1 - true[inside].mean():5.1%} none"
+            )
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=400)
+    parser.add_argument("--pairs", type=int, default=300)
+    parser.add_argument("--wider", type=Path)
     asked = parser.parse_args()
     kit = FaceKit()
     limit = kit.fitted_threshold("cosine", 1e-3, given=False).value
     made_worse(kit, asked.data, asked.pairs, limit)
     as_they_are(kit, asked.data, limit)
+    if asked.wider is not None:
+        no_faces(asked.wider)
 
 
 if __name__ == "__main__":

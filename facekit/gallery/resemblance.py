@@ -13,11 +13,11 @@ from facekit.gallery.backend import Backend
 from facekit.gallery.records import Photo, Where
 
 METRIC = "cosine"
-# Faces that are looked at for another name: others are less alike than all of these.
+# Faces that are looked at for another name: what lies beyond is less alike than all of these.
 _LOOKED_AT = 64
-# Of the threshold at FAR 1e-3: a picture saved again at JPEG quality 60, halved, lightened or
-# mirrored stays within it in 19 of 20 cases, and none of 1,989 pairs of different photos of
-# one person was as close (LFW View 1, Dlib with mtcnn).
+# Of the threshold at FAR 1e-3. A picture saved again as JPEG of quality 60, halved, doubled,
+# cropped or mirrored stays within it in 19 of 20 cases, and none of 1,989 pairs of different
+# photos of one person is as close: benchmarks/enrol.py, LFW View 1, Dlib with mtcnn.
 _SAME = 0.1
 _COMPARED = 200  # of a person's faces with which a new one is compared at most
 
@@ -138,10 +138,10 @@ def strangers(
 
     Notes
     -----
-    With the threshold at FAR 1e-2, one photo of somebody else was noticed among three or more
-    of a person in 98 % of cases (two: 99 %), two photos of one stranger in 98 %, and 0.4 % of
-    the person's own photos were reported (two photos and a stranger: 0.8 %). With the
-    threshold at FAR 1e-3 3 to 9 % would be. 260 people of LFW View 1, Dlib with mtcnn.
+    With the threshold at FAR 1e-2 as the limit, a stranger's photo, or two, among three or more
+    of a person is noticed in 98 of 100 cases or more, and at most 0.9 % of the person's own
+    are reported; with that at FAR 1e-3 up to 10 % would be. From ``benchmarks/enrol.py``: 260
+    people of LFW View 1, Dlib with mtcnn.
     """
     if limit is None:
         return {}
