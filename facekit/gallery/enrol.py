@@ -126,8 +126,8 @@ def enrol(
         ``left_out``            how many faces of others were not
         ``refused``             the ``quality`` of faces that were not because of it
         ``quality``             of the faces stored: see ``facekit.gallery.quality.Quality``
-        ``also``                people of another name within the threshold: ``person``,
-                                ``distance``
+        ``also``                people of another name within the threshold, closer than any
+                                photo of their own name so far: ``person``, ``distance``
         ``already``             faces that are the same picture, or as good as: ``person``,
                                 ``photo``, ``distance``; a file of the same content under the
                                 same name is not stored again
@@ -228,7 +228,7 @@ def _stored(gallery: Backend, group: list[_Comer], rules: Rules, limit: float | 
             "left_out": len(one.result.faces) - len(one.faces),
             "refused": _qualities(face for face in one.faces if not _welcome(face, rules)),
             "quality": _qualities(new),
-            "also": other_names([like for some in near for like in some], one.person),
+            "also": [other for some in near for other in other_names(some, one.person)],
             "already": [_as_row(like) for some in same for like in some],
             "unlike": None,
             "date": one.date,

@@ -104,10 +104,21 @@ def likenesses(
 
 
 def other_names(near: Sequence[Likeness], person: str | None) -> list[dict[str, Any]]:
-    """People of another name among them, each with the closest distance; none for nobody."""
+    """People of another name whom a face resembles more than any face of its own name.
+
+    Among many people somebody always resembles a face (the threshold's rate is that of one
+    comparison); one who is closer than the person's own photos is worth a look.
+
+    Returns
+    -------
+    list of dict
+        ``person`` and ``distance`` of their closest face; nothing for a face without a name.
+    """
     closest: dict[str, float] = {}
     for like in near:
-        if person is not None and like.person not in (None, person):
+        if person is None or like.person == person:
+            break
+        if like.person is not None:
             closest.setdefault(like.person, like.distance)
     return [{"person": name, "distance": gap} for name, gap in closest.items()]
 

@@ -152,6 +152,15 @@ def test_somebody_elses_photo_in_a_persons_folder(kit, gallery, lfw):
     assert rows[0]["unlike"] is None
 
 
+def test_the_picture_that_lfw_holds_under_two_names(kit, gallery, lfw):
+    """Two cuts of one photo, filed as two people."""
+    first, second = lfw("Andrew_Caldecott", 1)[0], lfw("Andrew_Gilligan", 1)[0]
+    rows = add(kit, gallery, [(first, "Andrew Caldecott"), (second, "Andrew Gilligan")])
+    (already,) = rows[1]["already"]
+    assert (already["person"], already["photo"]) == ("Andrew Caldecott", first.as_posix())
+    assert rows[1]["faces"]
+
+
 def test_dates(kit, gallery, sample_paths, folder):
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9003] = "1984:01:20 10:11:12"

@@ -6,6 +6,7 @@ import pytest
 from facekit.gallery.records import Entry, NewFace, Photo
 from facekit.gallery.resemblance import (
     Arrival,
+    Likeness,
     likenesses,
     nearly_same,
     other_names,
@@ -43,12 +44,21 @@ def test_in_the_gallery_and_before_it(gallery, around):
     assert seen[:3] == [{("Ann", "/photos/ann")}, set(), {("Bob", "/photos/bob2")}]
     assert seen[3] == {("Bob", "/photos/bob2"), ("Carl", "a picture")}
     assert [like.distance for like in found[3]] == sorted(like.distance for like in found[3])
-    assert other_names(found[3], "Carl") == [
-        {"person": "Bob", "distance": next(x.distance for x in found[3] if x.person == "Bob")}
-    ]
     assert other_names(found[3], None) == []
     assert likenesses(gallery, come, None) == [[]] * 4
     assert likenesses(gallery, [], LIMIT) == []
+
+
+def test_other_names_count_when_they_are_closer_than_ones_own():
+    near = [
+        Likeness(name, f"/photos/{i}", i / 100, same_photo=False)
+        for i, name in enumerate(("Bob", None, "Bob", "Carl", "Ann", "Dora"))
+    ]
+    bob, carl = {"person": "Bob", "distance": 0.0}, {"person": "Carl", "distance": 0.03}
+    assert other_names(near, "Ann") == [bob, carl]
+    assert other_names(near, "Bob") == []
+    assert [one["person"] for one in other_names(near, "Eve")] == ["Bob", "Carl", "Ann", "Dora"]
+    assert other_names(near, None) == []
 
 
 def test_the_same_picture(gallery, around):
