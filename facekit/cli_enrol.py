@@ -59,6 +59,7 @@ def add(
         with kept:
             photos = _by_person(pictures, name)
             show = progress.photos("Adding")
+            show(0, len(photos))
             return list(enrol(kit, kept, photos, rules, lambda done: show(done, len(photos))))
 
     return Job(make, render("enrolled"), pretty, _any_failed)
