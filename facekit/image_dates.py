@@ -45,7 +45,7 @@ def _date_of(image: Any) -> str | None:
 
     exif = Exif()
     if image.info.get("exif"):
-        # Not getexif(): for a PNG it would decode the pixels.
+        # Not getexif() throughout: it decodes a PNG that has none, to look behind the pixels.
         exif.load(image.info["exif"])
     elif image.format == "TIFF":
         exif = image.getexif()

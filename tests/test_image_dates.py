@@ -41,6 +41,7 @@ def test_nothing_is_decoded(monkeypatch):
     data = [photo(kind) for kind in ("JPEG", "PNG", "WEBP")]
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("decoded"))
     assert {date(one) for one in data} == {"2019-01-02T03:04:05"}
+    assert date(photo("PNG", original=None, changed=None)) is None
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
