@@ -105,7 +105,7 @@ _LIMITS = (
     _Limit(lambda q: -_known(q.pitch), -0.3, math.inf, "looking up"),
 )
 # Detectors' scores differ in what they mean, so each has its own limit, or none. Of what they
-# find on WIDER FACE below these, 20 and 30 % is no face, and right above them 8 and 10 %.
+# find on WIDER FACE below these, 22 and 30 % is no face, and right above them 8 and 10 %.
 _SCORES = {"mtcnn": 0.95, "yunet": 0.7}
 
 
