@@ -51,7 +51,7 @@ def remove(
     gallery: str | None = None,
     pretty: bool | None = None,
 ):
-    """Take a photo with its faces, or one face, out of a gallery; the file stays where it is.
+    """Take a photo with its faces, or one face, out of a gallery; no file is touched.
 
     Args:
         photo: Path of the photo, as `facekit gallery show` names it.
