@@ -380,19 +380,46 @@ def identified(rows: list[dict[str, Any]]) -> str:
 
 
 def enrolled(rows: list[dict[str, Any]]) -> str:
-    """What became of each photo, one line."""
-    lines = []
-    for row in rows:
-        if "error" in row:
-            lines.append(row["error"])
-            continue
-        text = f"{row['source']}: {_counted(len(row['faces']), 'face')} stored"
-        if row["left_out"]:
-            text += f", {row['left_out']} of others left out"
-        for one in row["also"]:
-            text += f"; resembles {one['person']} (distance {one['distance']:.4f})"
-        lines.append(f"{text}.")
+    """What became of each photo, one line, and a last one for all of them."""
+    lines = [row["error"] if "error" in row else _enrolled(row) for row in rows]
+    if len(rows) > 1:
+        lines.append(_in_all(rows))
     return "\n".join(lines)
+
+
+def _enrolled(row: dict[str, Any]) -> str:
+    parts = []
+    if row["faces"] or not row["refused"]:
+        parts.append(f"{_counted(len(row['faces']), 'face')} stored")
+        if row["left_out"]:
+            parts[0] += f", {row['left_out']} of others left out"
+    parts += [f"poor: {', '.join(one['reasons'])}" for one in row["quality"] if one["reasons"]]
+    parts += [f"not stored: {', '.join(one['reasons'])}" for one in row["refused"]]
+    parts += [f"resembles {_near(one['person'], one)}" for one in row["also"]]
+    parts += [f"already there as {_near(one['photo'], one)}" for one in row["already"]]
+    if row["unlike"] is not None:
+        parts.append(f"unlike {row['person']}'s other photos (distance {row['unlike']:.4f})")
+    return f"{row['source']}: {'; '.join(parts)}."
+
+
+def _near(name: str | None, one: dict[str, Any]) -> str:
+    return f"{name or 'another face'} (distance {one['distance']:.4f})"
+
+
+def _in_all(rows: list[dict[str, Any]]) -> str:
+    """Counts of photos, and of what somebody should look at."""
+    fine = [row for row in rows if "error" not in row]
+    counts = {
+        "failed": len(rows) - len(fine),
+        "refused": sum(bool(row["refused"]) for row in fine),
+        "poor": sum(any(one["reasons"] for one in row["quality"]) for row in fine),
+        "like another person": sum(bool(row["also"]) for row in fine),
+        "there already": sum(bool(row["already"]) for row in fine),
+        "unlike the rest": sum(row["unlike"] is not None for row in fine),
+    }
+    stored = _counted(sum(len(row["faces"]) for row in fine), "face")
+    text = f"{_counted(len(rows), 'photo')}: {stored} stored"
+    return f"{text}{''.join(f', {count} {name}' for name, count in counts.items() if count)}."
 
 
 def _counted(count: int, noun: str) -> str:
@@ -401,8 +428,28 @@ def _counted(count: int, noun: str) -> str:
 
 def people(rows: list[dict[str, Any]]) -> str:
     """The table of ``facekit gallery list``."""
-    lines = [(row["name"], row["faces"], row["photos"]) for row in rows]
-    return table(lines, ("name", "faces", "photos")) if lines else "Nobody."
+    lines = [(row["name"], row["faces"], row["photos"], _when(row["last"])) for row in rows]
+    return table(lines, ("name", "faces", "photos", "last photo")) if lines else "Nobody."
+
+
+def faces(rows: list[dict[str, Any]]) -> str:
+    """The table of ``facekit gallery show``."""
+    lines = [
+        (
+            row["face"],
+            row["photo"],
+            _when(row["date"]),
+            ", ".join(row["tags"]),
+            None if row["eyes"] is None else f"{row['eyes']:.0f}",
+            None if row["score"] is None else f"{row['score']:.3f}",
+        )
+        for row in rows
+    ]
+    return table(lines, ("face", "photo", "date", "tags", "eyes", "score"))
+
+
+def _when(date: str | None) -> str | None:
+    return None if date is None else date.replace("T", " ")
 
 
 def facts(value: dict[str, Any]) -> str:

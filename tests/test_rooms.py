@@ -20,7 +20,7 @@ extras
 types
 image_decode
 image_fetch
-images
+images image_dates
 tensors geometry
 registry
 zoo
@@ -32,7 +32,7 @@ detectors recognizers
 distance saved_thresholds
 thresholds fingerprint
 verdict
-parallel
+parallel progress
 pipeline
 gallery
 verbs
@@ -42,7 +42,9 @@ threshold_fit
 calibration
 cli_arguments
 cli_job
-cli_benchmark cli_gallery
+cli_benchmark cli_find cli_kept
+cli_enrol cli_people
+cli_gallery
 cli_commands
 cli
 __main__

@@ -95,6 +95,7 @@ def open_gallery(
     *,
     refreshed: bool,
     progress: Progress | None = None,
+    thumbnails: bool = False,
 ) -> Backend:
     """The gallery of a folder of photos, up to date; or the gallery that ``db_path`` is.
 
@@ -122,7 +123,7 @@ def open_gallery(
     made = places.made(place, origin)
     try:
         if refreshed:
-            refresh(kit, made, db_path, progress)
+            refresh(kit, made, db_path, progress, thumbnails=thumbnails)
     except BaseException:
         made.close()
         raise

@@ -171,11 +171,20 @@ class Hit:
 
 @dataclass(frozen=True)
 class Person:
-    """A person of a gallery, with the number of faces and photos."""
+    """A person of a gallery, with the number of faces and photos.
+
+    Attributes
+    ----------
+    name : str
+    faces, photos : int
+    last : str or None
+        The latest date of a face, ISO 8601.
+    """
 
     name: str
     faces: int
     photos: int
+    last: str | None = None
 
 
 @dataclass(frozen=True)

@@ -277,6 +277,13 @@ class FolderGallery:
         self._finish(emptied)
         return emptied
 
+    def remove_faces(self, faces: Sequence[int]) -> int:
+        """See ``Backend.remove_faces``."""
+        with self._writing() as (db, _):
+            emptied = changes.drop_faces(db, faces)
+        self._finish(emptied)
+        return emptied
+
     def rename(self, old: str, new: str) -> int:
         """See ``Backend.rename``."""
         with self._writing() as (db, _):

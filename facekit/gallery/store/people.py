@@ -18,7 +18,7 @@ from facekit.gallery.store.scan import Trace
 def listed(db: sqlite3.Connection) -> list[Person]:
     """Everybody, by name."""
     query = """
-        SELECT person.name, count(face.id), count(DISTINCT face.photo)
+        SELECT person.name, count(face.id), count(DISTINCT face.photo), max(face.date)
         FROM person LEFT JOIN face ON face.person = person.id
         GROUP BY person.id ORDER BY person.name
     """
