@@ -22,8 +22,9 @@ def faces(entries: Sequence[Entry], origin: Origin, dtype: str) -> np.ndarray:
     ------
     InvalidArgument
         For a vector of another shape, with NaN or infinity, too large for the dtype or all
-        zero; for a date or a name that cannot be.
+        zero; for a date or a name that cannot be; for a photo that is there twice.
     """
+    _once(entries)
     found = [face for entry in entries for face in entry.faces]
     made = _vectors(found, origin, dtype)
     for face in found:
@@ -32,6 +33,17 @@ def faces(entries: Sequence[Entry], origin: Origin, dtype: str) -> np.ndarray:
         if face.person is not None:
             name(face.person)
     return made
+
+
+def _once(entries: Sequence[Entry]) -> None:
+    paths = set()
+    for entry in entries:
+        if entry.photo is not None and entry.photo.path in paths:
+            raise InvalidArgument(
+                f"The photo {entry.photo.path} is named twice.", "Pass it once, with all its faces."
+            )
+        if entry.photo is not None:
+            paths.add(entry.photo.path)
 
 
 def name(text: Any) -> None:
