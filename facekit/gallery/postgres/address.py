@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -18,8 +20,7 @@ _EF = 100  # candidates that HNSW keeps while it searches
 _MOST_EF = 1000  # pgvector's limit
 _LONGEST = 63  # bytes of a name in PostgreSQL
 _OURS = ("gallery", "index", "ef")
-# What the URL, the environment and the service file may say otherwise.
-_DEFAULTS = {"connect_timeout": "10", "client_encoding": "utf8", "application_name": "facekit"}
+_PATIENCE = 10  # seconds for a server to answer
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,18 @@ def parsed(url: str) -> Address:
     """
     shown = without_secrets(url)
     try:
-        parts = urlsplit(url)
-        ours, theirs = _split(parts.query)
-        if parts.password and "@" in parts.password:
-            raise InvalidArgument(
-                f"The password of {shown} holds an @.", "Write it as %40 in the URL."
-            )
-        server = conninfo_to_dict(
-            urlunsplit((parts.scheme, parts.netloc, parts.path, "&".join(theirs), ""))
-        )
+        if "@" in (urlsplit(url).password or ""):
+            raise ValueError("an @ ends the password")
+        scheme, _, rest = url.partition("://")
+        head, _, query = rest.partition("?")
+        ours, theirs = _split(query)
+        end = f"?{'&'.join(theirs)}" if theirs else ""
+        server = conninfo_to_dict(f"{scheme.lower()}://{head}{end}")
     except (ProgrammingError, ValueError) as error:
-        if isinstance(error, InvalidArgument):
-            raise
         raise InvalidArgument(
             f"{shown} is not an address of PostgreSQL.",
-            "Write it like postgresql://user@host/database?gallery=name, with %-codes for "
-            "special characters.",
+            "Write it like postgresql://user@host/database?gallery=name; in a password / is "
+            "%2F, : is %3A and @ is %40.",
         ) from error
     schema = ours.get("gallery", DEFAULT_NAME)
     if not 0 < len(schema.encode()) <= _LONGEST or schema.startswith("pg_") or "\0" in schema:
@@ -95,7 +92,7 @@ def parsed(url: str) -> Address:
     if index not in INDEXES:
         raise UnknownName("index", index, INDEXES)
     return Address(
-        make_conninfo(**{**_defaults(server), **server}),
+        _complete(server),
         schema,
         index,
         _ef(ours.get("ef")),
@@ -103,9 +100,14 @@ def parsed(url: str) -> Address:
     )
 
 
-def _defaults(server: dict[str, object]) -> dict[str, str]:
-    # A service file may say these too.
-    return {} if "service" in server else _DEFAULTS
+def _complete(server: dict[str, Any]) -> str:
+    """What libpq is told, with defaults where neither URL, environment nor a service says more."""
+    told = {"fallback_application_name": "facekit", **server, "client_encoding": "utf8"}
+    if not {"service", "connect_timeout"} & set(server) and not (
+        {"PGSERVICE", "PGCONNECT_TIMEOUT"} & set(os.environ)
+    ):
+        told["connect_timeout"] = _PATIENCE
+    return make_conninfo(**told)
 
 
 def _split(query: str) -> tuple[dict[str, str], list[str]]:

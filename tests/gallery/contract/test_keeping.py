@@ -110,6 +110,8 @@ def test_an_existing_one_keeps_its_dtype(place, dtype, origin):
         (NewFace(np.full(16, np.nan)), "NaN"),
         (NewFace(np.full(16, 1e39)), "too large"),
         (NewFace(np.ones(16), " "), "name is ' '"),
+        (NewFace(np.ones(16), "A\0"), "Unicode characters"),
+        (NewFace(np.ones(16), "A", tags=("\udce9",)), "Unicode characters"),
         (NewFace(np.ones(16), date="31.5.2024"), "Write it like 2024-05-31"),
     ],
 )
@@ -124,6 +126,11 @@ def test_what_cannot_be_is_refused_and_nothing_is_stored(backend, vectors, face,
     assert [photo.path for photo in backend.photos()] == ["old"]
     assert [person.name for person in backend.people()] == ["Ann"]
     assert backend.info()["faces"] == 1
+
+
+def test_a_path_that_is_no_text_is_refused(backend):
+    with pytest.raises(InvalidArgument, match=r"A photo's path is 'caf\\udce9\.jpg'"):
+        backend.add([Entry(Photo("caf\udce9.jpg"), [NewFace(np.ones(16))])])
 
 
 def test_a_photo_twice_at_once_is_refused(backend):
