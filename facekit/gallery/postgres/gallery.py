@@ -32,6 +32,8 @@ from facekit.gallery.records import (
 )
 
 _FACES_AT_ONCE = 4096
+# Queries from which on it is faster to fetch all vectors than to have them scanned for each.
+_MANY = 8
 
 
 def present(url: str) -> bool:
@@ -189,10 +191,15 @@ class PostgresGallery:
         with self.database.reading() as db:
             if index == "hnsw":
                 self._check_index(db, metric)
-            found = [
-                self._candidates(db, query, k, metric, within, where, index, ef)
-                for query in queries
-            ]
+            if index == "exact" and k is not None and len(queries) >= _MANY:
+                found: list[list[int] | None] = [
+                    *nearest.streamed(db, queries, k, metric, within, where)
+                ]
+            else:
+                found = [
+                    self._candidates(db, query, k, metric, within, where, index, ef)
+                    for query in queries
+                ]
             if any(numbers is None for numbers in found):
                 some: Iterable[tuple[StoredFace, np.ndarray]] = rows.after(db, 0, where, None)
             else:

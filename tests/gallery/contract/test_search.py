@@ -94,8 +94,20 @@ def test_queries_of_any_number_and_kind(backend, vectors, loop):
     assert [pairs(hits) for hits in found[::2]] == [pairs(hits) for hits in found[1::2]]
 
 
+@pytest.mark.parametrize("metric", distance.METRICS)
+def test_many_queries_are_answered_like_one(backend, mixed, metric):
+    _, vectors = mixed
+    where = Where(named=True, tags=("x",))
+    for k in (3, None):
+        found = backend.search(vectors, k, metric, 0.8, where)
+        alone = [backend.search(v[None], k, metric, 0.8, where)[0] for v in vectors[:5]]
+        assert [pairs(hits) for hits in found[:5]] == [pairs(hits) for hits in alone]
+    assert len(backend.search(vectors, 500, metric)[59]) == 60
+
+
 def test_an_empty_gallery_has_no_answer(backend):
     assert backend.search(np.ones((2, 16)), None) == [[], []]
+    assert backend.search(np.ones((20, 16)), 5) == [[]] * 20
     assert list(backend.faces()) == []
     assert backend.people() == []
     assert backend.photos() == []

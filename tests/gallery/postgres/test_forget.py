@@ -13,7 +13,6 @@ psycopg = pytest.importorskip("psycopg", reason="no psycopg: pip install facekit
 
 from facekit.gallery.postgres import people, scan  # noqa: E402
 
-
 PICTURE = np.random.default_rng(0).bytes(5000)  # like a JPEG: it cannot be compressed
 
 
