@@ -28,11 +28,6 @@ def source(tmp_path):
     return tmp_path / "source"
 
 
-def test_copy(run, source, tmp_path):
-    target = tmp_path / "target"
-    code, out, err = run("gallery", "copy", source, target, "--dtype", "float16")
-
-
 def test_an_index_in_postgresql(run, source, postgres_place):
     assert run("gallery", "copy", source, postgres_place)[0] == 0
     place = ("--gallery", postgres_place)
