@@ -35,6 +35,18 @@ def test_of_equal_ones_the_lower_number_comes_first(backend, numbers, vectors, m
 
 
 @pytest.mark.parametrize("metric", distance.METRICS)
+def test_the_order_of_equal_ones_outlives_changes(backend, vectors, metric):
+    """A database puts changed rows elsewhere; more are equal than it may look at first."""
+    faces = [NewFace(vectors[0], "a" if i < 50 else "b") for i in range(120)]
+    (numbers,) = backend.add([Entry(None, faces)])
+    backend.merge(["a"], "c")
+    for k in (5, 70):
+        (hits,) = backend.search(vectors[:1], k, metric)
+        assert [hit.face.id for hit in hits] == numbers[:k]
+    assert [face.id for face, _ in backend.faces()] == numbers
+
+
+@pytest.mark.parametrize("metric", distance.METRICS)
 def test_many_equal_ones(backend, loop, metric):
     """Few values, so that most distances occur many times, also the k-th."""
     rng = np.random.default_rng(1)

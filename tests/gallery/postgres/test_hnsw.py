@@ -6,6 +6,7 @@ import pytest
 from facekit.errors import GalleryError, InvalidArgument, UnknownName
 from facekit.gallery import places
 from facekit.gallery.records import Entry, NewFace, Origin, Where
+from facekit.types import Detection
 
 psycopg = pytest.importorskip("psycopg", reason="no psycopg: pip install facekit[postgres]")
 
@@ -18,12 +19,7 @@ def crowd(kept):
     """3,000 faces without structure, which HNSW with few candidates misses many of."""
     rng = np.random.default_rng(4)
     vectors = rng.normal(size=(3000, 16)).astype(np.float32)
-    kept.add(
-        [
-            Entry(None, [NewFace(v, f"p{i // 10}", tags=("rare",) if i % 500 == 0 else ())])
-            for i, v in enumerate(vectors)
-        ]
-    )
+    kept.add([Entry(None, [NewFace(v, f"p{i // 10}")]) for i, v in enumerate(vectors)])
     return kept, vectors
 
 
@@ -89,14 +85,20 @@ def test_who_asks_for_it_gets_it_and_its_recall(crowd):
         gallery.make_index("manhattan")
 
 
-def test_a_filter_gets_as_many_as_there_are(crowd, monkeypatch):
-    """Six faces of 3,000 have the tag: HNSW goes on, or all are looked at."""
-    gallery, vectors = crowd
-    gallery.make_index()
-    where = Where(tags=("rare",))
-    with PostgresGallery(f"{gallery.address.shown}&index=hnsw&ef=10") as near:
-        exact = pairs(gallery.search(vectors[7:9], 6, where=where))
-        assert pairs(near.search(vectors[7:9], 6, where=where)) == exact
+def test_a_filter_gets_as_many_as_there_are(kept, monkeypatch):
+    """Six faces of 3,000 are meant: HNSW goes on, and where that ends, all are looked at."""
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(size=(3000, 16)).astype(np.float32)
+    blind = Detection(np.zeros(4, np.float32), 0.0, None, np.zeros(4, np.float32))
+    found = [NewFace(v, None, blind if i % 500 else None) for i, v in enumerate(vectors)]
+    kept.add([Entry(None, found)])
+    kept.make_index()
+    where = Where(detected=True)
+    exact = pairs(kept.search(vectors[7:9], 6, where=where))
+    with PostgresGallery(f"{kept.address.shown}&index=hnsw&ef=10") as near:
+        with monkeypatch.context() as patch:
+            patch.setattr(nearest, "exactly", lambda *_: pytest.fail("the index suffices"))
+            assert pairs(near.search(vectors[7:9], 3, where=where)) == [some[:3] for some in exact]
         assert pairs(near.search(vectors[7:9], 20, where=where)) == exact
         monkeypatch.setattr(nearest, "_SCAN", 10)
         assert pairs(near.search(vectors[7:9], 6, where=where)) == exact

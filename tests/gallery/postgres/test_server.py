@@ -112,10 +112,10 @@ def test_connections_that_died_are_replaced(full, vectors, postgres):
 def test_a_connection_that_dies_in_between_says_so_and_stores_nothing(full, vectors, monkeypatch):
     real = database.Database.lock
 
-    def dying(self, db, purpose, **choices):
+    def dying(self, db, purpose):
         with psycopg.connect(self.address.server, autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s, 5000)", (db.info.backend_pid,))
-        real(self, db, purpose, **choices)
+        real(self, db, purpose)
 
     with monkeypatch.context() as patch:
         patch.setattr(database.Database, "lock", dying)
