@@ -106,6 +106,15 @@ def test_what_changed_is_copied_again_and_what_is_the_targets_stays(source, plac
         assert target.info()["faces"] == source.info()["faces"] + 2
 
 
+def test_a_face_comes_as_often_as_it_is_there(gallery, tmp_path, origin, vectors):
+    same = [Entry(None, [NewFace(vectors[0], "Ann")])]
+    gallery.add(same * 3)
+    with FolderGallery.create(tmp_path / "copy", origin) as target:
+        target.add(same)
+        assert copy(gallery, target).faces == 2
+        assert target.info()["faces"] == 3
+
+
 def test_half_precision_is_the_same_the_second_time(source, tmp_path, origin):
     with FolderGallery.create(tmp_path / "half", origin, "float16") as target:
         copy(source, target)

