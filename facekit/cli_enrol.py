@@ -30,7 +30,7 @@ def add(
 
     Args:
         pictures: Photos, directories or patterns.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         name: Whom the photos show. Without it a directory's sub-folders are names, and
             other faces have none.
         tags: Words to search by, with commas between them.

@@ -53,7 +53,7 @@ def find(
         silent: No progress bar while photos are indexed.
         refresh_database: Look for new, changed and removed photos first.
         anti_spoofing: Not available yet.
-        gallery: Folder of the index; by default hidden inside DB_PATH.
+        gallery: Folder or URL of the index; by default hidden inside DB_PATH.
         thumbnails: Keep a small picture of each face of the photos that are indexed now.
         far: False acceptance rate of the fitted threshold, of one comparison.
         faces: Order of the picture's faces: prominent, largest, most_confident or center first.

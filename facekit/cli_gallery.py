@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from facekit import cli_enrol, cli_people
+from facekit import cli_enrol, cli_gallery_copy, cli_people
 from facekit.cli_arguments import Picture, typed
 from facekit.cli_job import EXIT_BAD_INPUT, EXIT_OK, Job, render
 from facekit.cli_kept import on_gallery, opened_at, place_of, split_words
@@ -34,7 +34,7 @@ def search(
 
     Args:
         pictures: Pictures, directories or patterns.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         k: So many of the closest people.
         rule: A person's distance: `best` of their faces, `mean` of the closest ones, or
             `trimmed` mean of all.
@@ -88,7 +88,7 @@ def export(target: str, *, gallery: str | None = None, pretty: bool | None = Non
 
     Args:
         target: File; its ending .jsonl or .parquet says the form.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -112,7 +112,7 @@ def import_faces(
 
     Args:
         source: File that `facekit gallery export` wrote.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         dtype: float32, or float16 for a gallery of half the size.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
@@ -132,7 +132,7 @@ def info(*, gallery: str | None = None, pretty: bool | None = None):
     """Show what a gallery holds, and the pipeline that made it.
 
     Args:
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
     return on_gallery(gallery, lambda kept: kept.info(), "facts", pretty)
@@ -150,6 +150,7 @@ COMMANDS = {
     "export": export,
     "import": import_faces,
     "info": info,
+    **cli_gallery_copy.COMMANDS,
 }
 
 

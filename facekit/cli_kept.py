@@ -34,7 +34,7 @@ def on_gallery(
 def place_of(gallery: str | None) -> str:
     """The gallery that was named; InvalidArgument when none was."""
     if gallery is None:
-        raise InvalidArgument("No gallery was named.", "Name its folder with --gallery.")
+        raise InvalidArgument("No gallery was named.", "Name its folder or URL with --gallery.")
     return gallery
 
 

@@ -19,7 +19,7 @@ def people_list(*, gallery: str | None = None, pretty: bool | None = None):
     """List the people of a gallery.
 
     Args:
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
     return on_gallery(gallery, lambda kept: [asdict(p) for p in kept.people()], "people", pretty)
@@ -31,7 +31,7 @@ def show(name: str, *, gallery: str | None = None, pretty: bool | None = None):
 
     Args:
         name: The person.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -56,7 +56,7 @@ def remove(
     Args:
         photo: Path of the photo, as `facekit gallery show` names it.
         face: Number of the face, as `facekit gallery show` gives it.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -80,7 +80,7 @@ def rename(old: str, new: str, *, gallery: str | None = None, pretty: bool | Non
     Args:
         old: The name so far.
         new: One that nobody has.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
     return on_gallery(gallery, lambda kept: {"faces": kept.rename(old, new)}, "facts", pretty)
@@ -95,7 +95,7 @@ def merge(
     Args:
         names: Whose faces go over.
         into: To whom; made when there is no such person.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -113,7 +113,7 @@ def forget(name: str, *, gallery: str | None = None, pretty: bool | None = None)
 
     Args:
         name: The person.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 

@@ -16,6 +16,7 @@ EXTRAS = {
     "jinja2": "benchmark",
     "matplotlib": "benchmark",
     "mediapipe": "mediapipe",
+    "psycopg": "postgres",
     "pyarrow": "parquet",
     "pyarrow.parquet": "parquet",
 }

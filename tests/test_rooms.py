@@ -43,7 +43,7 @@ calibration
 cli_arguments
 cli_job
 cli_benchmark cli_find cli_kept
-cli_enrol cli_people
+cli_enrol cli_gallery_copy cli_people
 cli_gallery
 cli_commands
 cli

@@ -104,10 +104,10 @@ def open_gallery(
     InvalidArgument, ImageError, GalleryError
         When there is no such folder, no photo in it, or no gallery for this pipeline.
     """
-    if gallery is None and places.present(db_path):
+    if gallery is None and (places.is_database(db_path) or places.present(db_path)):
         found = places.opened(db_path)
         try:
-            found.origin.check(origin_of(kit), db_path)
+            found.origin.check(origin_of(kit), places.shown(db_path))
         except GalleryError:
             found.close()
             raise
@@ -150,9 +150,11 @@ def answers(
     limit = fitted.value if question.threshold is None else float(question.threshold)
     faces = [face for query in queries for face in query.faces]
     found = iter(_search(kit, gallery, faces, question, limit))
+    # Paths of a folder's own gallery are relative to the folder.
+    folder = None if places.is_database(db_path) or places.present(db_path) else db_path
     for query in queries:
         yield [
-            [_row(hit, face, limit, fitted, db_path, kit) for hit in next(found)]
+            [_row(hit, face, limit, fitted, folder, kit) for hit in next(found)]
             for face in query.faces
         ]
 
@@ -212,7 +214,12 @@ def _blind(face: Embedding) -> bool:
 
 
 def _row(
-    hit: Hit, face: Embedding, limit: float | None, fitted: Threshold, db_path: str, kit: FaceKit
+    hit: Hit,
+    face: Embedding,
+    limit: float | None,
+    fitted: Threshold,
+    folder: str | None,
+    kit: FaceKit,
 ) -> dict[str, Any]:
     target = hit.face.facial_area()
     source = face.detection.facial_area() if face.detection else dict.fromkeys(_SIDES)
@@ -221,7 +228,7 @@ def _row(
     )
     confidence = None if blind else fitted.confidence(hit.distance)
     return {
-        "identity": _identity(hit.face, db_path),
+        "identity": _identity(hit.face, folder),
         "hash": hit.face.content,
         **{f"target_{side}": target[side] for side in _SIDES},
         "threshold": limit,
@@ -232,11 +239,11 @@ def _row(
     }
 
 
-def _identity(face: StoredFace, db_path: str) -> str:
+def _identity(face: StoredFace, folder: str | None) -> str:
     if face.path is not None:
-        if places.present(db_path):
+        if folder is None:
             return face.path
-        return os.path.join(db_path, *face.path.split("/"))  # noqa: PTH118 (spelled as typed)
+        return os.path.join(folder, *face.path.split("/"))  # noqa: PTH118 (spelled as typed)
     return face.person if face.person is not None else f"face {face.id}"
 
 
