@@ -140,6 +140,8 @@ def approximately(
         # Goes on until the filter has let enough through.
         ("hnsw.iterative_scan", "strict_order"),
         ("hnsw.max_scan_tuples", _SCAN),
+        # Whoever asks for the index gets it also where a scan would be as fast.
+        ("enable_seqscan", "off"),
     ):
         db.execute("SELECT set_config(%s, %s, true)", (name, str(value)))
     operator = "<->" if metric == "euclidean" else "<=>"
