@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def present(url: str) -> bool:
     """Whether there is a gallery; raises GalleryError when the server does not answer."""
-    from facekit.gallery.milvus import gallery
+    from facekit.gallery.milvus import making
 
-    return gallery.present(url)
+    return making.present(url)
 
 
 def opened(url: str) -> MilvusGallery:

@@ -22,6 +22,7 @@ _HEAD = 16  # bytes of a vector that stand for it
 _PIECE = 64  # letters of a small picture that stand for it
 _VECTORS = 1000  # rows of one answer
 _TEXTS = {"faces": ("person", "path", "data"), "records": ("key", "data")}
+_KIND = {"faces": (), "records": ("kind",)}
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def proved(
     pieces = {_piece(picture) for picture in found.pictures}
     for kind, place in zip(_TEXTS, places, strict=True):
         gone = set(found.rows[kind])
-        for row in server.select(place, "born >= 0", _TEXTS[kind], _VECTORS):
+        for row in server.select(place, "born >= 0", [*_TEXTS[kind], *_KIND[kind]], _VECTORS):
             left += row["row"] in gone
             mine = [row[name] for name in _TEXTS[kind]]
             size += sum(map(len, mine))
@@ -144,9 +145,7 @@ def _held(server: Server, view: View, found: Trace) -> int:
     born = f"born <= {view.state.seen}"
     me = rows.listed([found.person])
     left = server.count(view.collection("faces"), f"{born} and person in {me}")
-    left += server.count(
-        view.collection("records"), f'{born} and kind == "log" and key in {me}'
-    )
+    left += server.count(view.collection("records"), f'{born} and kind == "log" and key in {me}')
     for some in changes.parts(found.paths):
         left += server.count(view.collection("faces"), f"{born} and path in {some}")
         left += server.count(view.collection("records"), f"{born} and key in {some}")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +11,21 @@ import numpy as np
 from facekit.errors import GalleryError, InvalidArgument
 from facekit.gallery import accepted
 from facekit.gallery.backend import Forgotten
-from facekit.gallery.milvus import address, changes, forgetting, lite, nearest, rows
+from facekit.gallery.milvus import (
+    address,
+    changes,
+    forgetting,
+    hnsw,
+    lite,
+    making,
+    nearest,
+    reading,
+    rows,
+)
 from facekit.gallery.milvus.address import Address
-from facekit.gallery.milvus.changes import Change
 from facekit.gallery.milvus.register import Register
 from facekit.gallery.milvus.server import Server
-from facekit.gallery.milvus.turns import Turns, View, collection, make_collections
+from facekit.gallery.milvus.turns import Turns, View
 from facekit.gallery.records import (
     EVERYTHING,
     Entry,
@@ -32,15 +39,6 @@ from facekit.gallery.records import (
 )
 
 _DTYPE = "float32"
-_INDEXES = {
-    "exact": {"index_type": "FLAT", "metric_type": "COSINE"},
-    "hnsw": {
-        "index_type": "HNSW",
-        "metric_type": "COSINE",
-        "params": {"M": 32, "efConstruction": 256},
-    },
-}
-_ROWS = 1000  # with vectors, copied at a time
 
 
 class MilvusGallery:
@@ -93,19 +91,17 @@ class MilvusGallery:
             view = self._turns.view()
             for kind in ("faces", "records"):
                 server.load(view.collection(kind))
-            self.origin = _origin(server, view)
-            hnsw = server.index_of(view.collection("faces")) == "HNSW"
-        except GalleryError:
+            self.origin = making.origin_of(server, view)
+            if where.index == "hnsw" and not view.state.indexed:
+                raise GalleryError(
+                    f"{where.shown} has no index for approximate search.",
+                    "Make one with `facekit gallery index`, or leave out index=hnsw.",
+                )
+        except BaseException:
             server.close()
             raise
-        self._index = "hnsw" if hnsw else "exact"
-        if where.index == "hnsw" and not hnsw:
-            server.close()
-            raise InvalidArgument(
-                f"{where.shown} was made for exact search.",
-                "Leave out index=hnsw, or export it and import it into a new gallery.",
-            )
-        self._approximate = where.ef if where.index == "hnsw" else 0
+        self._default_ef = where.ef
+        self._ef = where.ef if where.index == "hnsw" else 0
 
     @classmethod
     def create(cls, place: str, origin: Origin, dtype: str = _DTYPE) -> MilvusGallery:
@@ -114,7 +110,6 @@ class MilvusGallery:
         Parameters
         ----------
         place : str
-            ``index=hnsw`` in it gives a new gallery an index for approximate search.
         origin : Origin
             The pipeline; a gallery of another one is refused.
         dtype : str
@@ -128,13 +123,13 @@ class MilvusGallery:
             For another dtype.
         """
         where = address.parse(place)
-        if dtype != _DTYPE and not present(place):
+        if dtype != _DTYPE and not making.present(place):
             raise InvalidArgument(
                 f"A gallery in Milvus cannot be of {dtype}.", f"Leave out dtype, for {_DTYPE}."
             )
         server = Server(where, make=True)
         try:
-            _make(server, where, origin)
+            making.make(server, where, origin)
             made = cls.__new__(cls)
             made._open(where, server)
             made.origin.check(origin, where.shown)
@@ -184,68 +179,19 @@ class MilvusGallery:
 
         def work(view: View) -> list[list[Hit]]:
             condition = view.condition("faces", some)
-            # An index for approximate search has no exact answers: all vectors are read.
-            if self._index == "exact" or self._approximate:
-                asked = nearest.Question(k, metric, within, condition, self._approximate)
-                return nearest.nearest(self._server, view, queries, asked)
-            return nearest.scanned(
-                self._server, view, queries, nearest.Question(k, metric, within, condition)
-            )
+            ef = self._ef if view.state.indexed else 0
+            asked = nearest.Question(k, metric, within, condition, ef)
+            return nearest.nearest(self._server, view, queries, asked)
 
         return self._turns.steady(work)
 
     def faces(self, where: Where = EVERYTHING) -> Iterator[tuple[StoredFace, np.ndarray]]:
         """See ``Backend.faces``."""
-        some = rows.condition(where)
-        last = -1
-        size = nearest.block_rows(self.origin.dimension)
-        while some is not None:
-            view = self._turns.view()
-            more = f"face > {last}" + (f" and {some}" if some else "")
-            place = view.collection("faces")
-            condition = view.condition("faces", more)
-
-            def listed(place: str = place, condition: str = condition) -> list[tuple[int, int]]:
-                found = self._server.select(place, condition, ["face"])
-                return sorted((row["face"], row["row"]) for row in found)
-
-            pairs = self._if_still(view, listed)
-            if not pairs and pairs is not None:
-                return
-            for start in range(0, len(pairs or ()), size):
-                part = [row for _, row in (pairs or ())[start : start + size]]
-
-                def read(place: str = place, part: list[int] = part) -> list[dict[str, Any]]:
-                    fields = [*rows.FACE, "vector"]
-                    return list(self._server.fetch(place, part, fields, size))
-
-                found = self._if_still(view, read)
-                if found is None:
-                    break  # go on in the new state, after the last face
-                for row in sorted(found, key=lambda row: row["face"]):
-                    last = row["face"]
-                    yield rows.stored_face(row), np.array(row["vector"], np.float32)
-
-    def _if_still(self, view: View, work: Any) -> Any:
-        """What a read gives, or None when others removed rows meanwhile."""
-        try:
-            found = work()
-        except GalleryError:
-            if self._turns.still(view):
-                raise
-            return None
-        return found if self._turns.still(view) else None
+        return reading.faces(self._server, self._turns, where, self.origin.dimension)
 
     def thumbnail(self, face: int) -> bytes | None:
         """See ``Backend.thumbnail``."""
-
-        def work(view: View) -> bytes | None:
-            kinds = json.dumps(list(rows.THUMBNAILS))
-            some = view.condition("records", f'kind in {kinds} and key == "{int(face)}"')
-            found = list(self._server.select(view.collection("records"), some, ["data"], 64))
-            return rows.picture_of(found) if found else None
-
-        return self._turns.steady(work)
+        return self._turns.steady(lambda view: reading.thumbnail(self._server, view, face))
 
     # -- people and photos ---------------------------------------------------------------
 
@@ -255,13 +201,7 @@ class MilvusGallery:
 
     def photos(self) -> list[Photo]:
         """See ``Backend.photos``."""
-
-        def work(view: View) -> list[Photo]:
-            some = view.condition("records", f"kind in {json.dumps(list(rows.PHOTOS))}")
-            found = self._server.select(view.collection("records"), some, rows.RECORD)
-            return sorted((rows.photo_of(row) for row in found), key=lambda photo: photo.path)
-
-        return self._turns.steady(work)
+        return self._turns.steady(lambda view: reading.photos(self._server, view))
 
     @contextmanager
     def indexing(self) -> Iterator[None]:
@@ -327,36 +267,17 @@ class MilvusGallery:
 
     def log(self) -> list[dict[str, Any]]:
         """See ``Backend.log``."""
-        found = self._turns.steady(lambda view: list(changes.log_rows(self._server, view)))
-        lines = sorted((*json.loads(row["data"]), rows.decoded(row["key"])) for row in found)
-        return [
-            {"time": time, "action": action, "person": person, "detail": detail}
-            for _, time, action, detail, person in lines
-        ]
+        return self._turns.steady(lambda view: reading.log(self._server, view))
 
     def info(self) -> dict[str, Any]:
         """See ``Backend.info``; ``bytes`` of a server are those of the vectors alone."""
-
-        def work(view: View) -> dict[str, Any]:
-            def count(*kinds: str) -> int:
-                some = view.condition("records", f"kind in {json.dumps(kinds)}")
-                return self._server.count(view.collection("records"), some)
-
-            faces = self._server.count(view.collection("faces"), view.condition("faces"))
-            return {
-                "faces": faces,
-                "photos": count(*rows.PHOTOS),
-                "people": len(changes.people(self._server, view)),
-                "thumbnails": count(rows.THUMBNAILS[0]),
-                "photos_without_face": count(rows.PHOTOS[1]),
-                "index": self._index,
-                "bytes": 4 * self.origin.dimension * faces,
-            }
-
-        counts = self._turns.steady(work)
+        counts, told = self._turns.steady(
+            lambda view: (reading.counts(self._server, view), hnsw.told(self._server, view))
+        )
+        size = 4 * self.origin.dimension * counts["faces"]
         if self._server.lite is not None:
             files = lite.files(self._server.lite.folder)
-            counts["bytes"] = sum(path.stat().st_size for path in files)
+            size = sum(path.stat().st_size for path in files)
         return {
             "gallery": self._server.shown,
             "model": self.origin.model,
@@ -365,97 +286,50 @@ class MilvusGallery:
             "dimension": self.origin.dimension,
             "dtype": _DTYPE,
             **counts,
+            "bytes": size,
+            "server": self._server.version(),
+            "search": "approximate (hnsw)" if self._ef else "exact",
+            **told,
         }
+
+    # -- what lies on disk -----------------------------------------------------------------
 
     def compact(self) -> None:
         """Write all rows that are seen into new collections, and drop the old ones."""
-        with self._turns.writing() as turn:
-            view, state = turn.view, turn.state
-            name, files = self._turns.name, state.files + 1
-            self._drop(name, files)
-            make_collections(
-                self._server, name, files, self.origin.dimension, _INDEXES[self._index]
-            )
-            for kind, fields in (("faces", rows.WHOLE_FACE), ("records", rows.RECORD)):
-                place = collection(name, kind, files)
-                part: list[dict[str, Any]] = []
-                some = view.condition(kind)
-                if kind == "records":
-                    some += ' and kind not in ["void", "gone"]'
-                wanted = ["born", *fields]
-                for row in self._server.select(view.collection(kind), some, wanted, _ROWS):
-                    part.append(_as_stored(row, kind, wanted))
-                    if len(part) == _ROWS:
-                        self._server.insert(place, part)
-                        part = []
-                self._server.insert(place, part)
-            turn.say(
-                replace(state, files=files, seen=turn.number, removed=turn.number, void=0),
-                free=True,
-            )
-        self._drop(name, state.files)
+        making.compact(self._server, self._turns, self.origin.dimension)
 
-    def _drop(self, name: str, files: int) -> None:
-        for kind in ("faces", "records"):
-            self._server.drop(collection(name, kind, files))
+    def make_index(self, metric: str = "cosine", ef: int | None = None) -> dict[str, Any]:
+        """Make the index that approximate searches use, and measure its recall.
 
+        The vectors are then in the server's memory twice: exact searches stay as they were.
 
-def present(place: str) -> bool:
-    """Whether there is a gallery.
+        Parameters
+        ----------
+        metric : str
+            One of the angle: these order faces alike.
+        ef : int, optional
+            How many candidates it keeps while the recall is measured; by default the
+            address's.
 
-    Raises
-    ------
-    GalleryError
-        When no server answers, or the file is something else.
-    """
-    where = address.parse(place)
-    if where.path is not None and not lite.present(where.path):
-        return False
-    server = Server(where)
-    try:
-        return Turns(server, where.name).state() is not None
-    finally:
-        server.close()
+        Returns
+        -------
+        dict
+            ``index_metric``, ``index_recall`` (which part of the ten nearest other faces of
+            up to a hundred faces it finds; None when there was no face), ``index_queries``,
+            ``index_faces`` and ``index_ef``, as in ``info``.
 
+        Raises
+        ------
+        InvalidArgument
+            For ``euclidean``.
+        """
+        hnsw.check(metric)
+        making.compact(self._server, self._turns, self.origin.dimension, indexed=True)
+        return hnsw.measured(self._server, self._turns, ef or self._default_ef)
 
-def _make(server: Server, where: Address, origin: Origin) -> None:
-    turns = Turns(server, where.name)
-    if turns.state() is not None:
-        return None
-    turns.register.ensure(turns.first.values)
-    with turns.writing() as turn:
-        if turn.state.seen:
-            return turn.commit(Change())  # another process was faster
-        for kind in ("faces", "records"):  # of one that was killed
-            server.drop(collection(where.name, kind, turn.state.files))
-        make_collections(
-            *(server, where.name, turn.state.files, origin.dimension), _INDEXES[where.index]
-        )
-        data = json.dumps(
-            {
-                "model": origin.model,
-                "detector": origin.detector,
-                "fingerprint": origin.fingerprint,
-                "dimension": origin.dimension,
-                "options": dict(origin.options),
-            }
-        )
-        turn.commit(Change(records=[{"kind": "origin", "key": "", "data": rows.checked(data)}]))
-    return None
-
-
-def _origin(server: Server, view: View) -> Origin:
-    some = view.condition("records", 'kind == "origin"')
-    for row in server.select(view.collection("records"), some, ["data"]):
-        return Origin(**json.loads(row["data"]))
-    raise GalleryError(f"{server.shown} is damaged: its origin is lost.", "Index the photos anew.")
-
-
-def _as_stored(row: dict[str, Any], kind: str, fields: Sequence[str]) -> dict[str, Any]:
-    made = {name: row[name] for name in ("row", *fields)}
-    if kind == "faces":
-        made["tags"] = list(row["tags"])
-        made["vector"] = np.array(row["vector"], np.float32)
-    else:
-        made["vector"] = [0.0, 0.0]
-    return made
+    def drop_index(self) -> bool:
+        """Remove the index; whether there was one."""
+        if not self._turns.view().state.indexed:
+            return False
+        making.compact(self._server, self._turns, self.origin.dimension, indexed=False)
+        return True

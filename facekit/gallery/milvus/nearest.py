@@ -59,9 +59,7 @@ class Question:
     approximate: int = 0
 
 
-def nearest(
-    server: Server, view: View, queries: np.ndarray, question: Question
-) -> list[list[Hit]]:
+def nearest(server: Server, view: View, queries: np.ndarray, question: Question) -> list[list[Hit]]:
     """The nearest faces of each query ``(Q, D)``, closest first."""
     exact = np.asarray(queries, np.float64)
     found: dict[int, list[Hit]] = {}
@@ -91,7 +89,6 @@ def _asked(
     open_ = [i for i in range(len(queries)) if lengths[i] > 0]
     found: dict[int, list[Hit]] = {}
     while open_ and limit <= most:
-        params = {"ef": max(limit, question.approximate)} if question.approximate else {}
         at_once = max(1, _ANSWER_BYTES // (width * limit))
         again = []
         for start in range(0, len(open_), at_once):
@@ -101,7 +98,7 @@ def _asked(
                 view.collection("faces"),
                 *(units, limit, question.condition),
                 [*rows.FACE, "vector"],
-                params,
+                question.approximate,
             )
             for i, hits in zip(some, answers, strict=True):
                 made = _judged(queries[i], hits, limit, question)
@@ -144,9 +141,7 @@ def _judged(
     return [Hit(rows.stored_face(hits[i][1]), float(gaps[i])) for i in order.tolist()]
 
 
-def scanned(
-    server: Server, view: View, queries: np.ndarray, question: Question
-) -> list[list[Hit]]:
+def scanned(server: Server, view: View, queries: np.ndarray, question: Question) -> list[list[Hit]]:
     """The answers by reading every vector that is meant."""
     place = view.collection("faces")
     pairs = [
@@ -165,9 +160,7 @@ def scanned(
             continue
         vectors = np.array([block[slot] for slot in slots.tolist()], np.float32)
         norms = np.linalg.norm(vectors.astype(np.float64), axis=1).astype(np.float32)
-        near = topk.nearest(
-            vectors, norms, queries, question.k, question.metric, question.within
-        )
+        near = topk.nearest(vectors, norms, queries, question.k, question.metric, question.within)
         best = [
             _merged(old, (slots[new], gaps), question.k)
             for old, (new, gaps) in zip(best, near, strict=True)

@@ -26,8 +26,8 @@ _PICTURE = 48000  # bytes of a thumbnail in one row, less than LONGEST as base64
 _LENGTHS = (1e-12, 1e12)
 _AFTER = "~"  # comes after every letter of a date
 
-_text = ("VARCHAR", {"max_length": LONGEST})
-FACES = {
+_text: tuple[str, dict[str, Any]] = ("VARCHAR", {"max_length": LONGEST})
+FACES: dict[str, tuple[str, dict[str, Any]]] = {
     "face": ("INT64", {}),
     "born": ("INT64", {}),
     "person": _text,
@@ -41,7 +41,7 @@ FACES = {
     "data": _text,
 }
 # Photos, thumbnails, the log and what the gallery keeps for itself; told apart by ``kind``.
-RECORDS = {
+RECORDS: dict[str, tuple[str, dict[str, Any]]] = {
     "born": ("INT64", {}),
     "kind": ("VARCHAR", {"max_length": 16}),
     "key": _text,

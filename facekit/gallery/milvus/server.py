@@ -101,21 +101,29 @@ class Server:
     def make_empty(self, name: str) -> None:
         """Make a collection for the sake of its name."""
         with self._spoken():
-            self._client.create_collection(name, schema=self._schema({}, 2), timeout=_TIMEOUT)
+            schema = self._schema({}, {"vector": 2})
+            self._client.create_collection(name, schema=schema, timeout=_TIMEOUT)
 
-    def make(self, name: str, fields: dict[str, Any], dimension: int, index: dict) -> None:
-        """Make a collection with an index, ready to be searched, unless it is there."""
+    def make(
+        self,
+        name: str,
+        fields: dict[str, tuple[str, dict[str, Any]]],
+        vectors: dict[str, int],
+        indexes: dict[str, dict[str, Any]],
+    ) -> None:
+        """Make a collection with scalar fields, vectors of so many numbers and their indexes."""
         with self._spoken():
-            if not self._client.has_collection(name, timeout=_TIMEOUT):
-                self._client.create_collection(
-                    name,
-                    schema=self._schema(fields, dimension),
-                    consistency_level="Strong",
-                    timeout=_TIMEOUT,
-                )
+            self._client.create_collection(
+                name,
+                schema=self._schema(fields, vectors),
+                consistency_level="Strong",
+                timeout=_TIMEOUT,
+            )
             params = self._client.prepare_index_params()
-            params.add_index("vector", **index)
-            self._client.create_index(name, params, timeout=_LOAD)
+            for field, index in indexes.items():
+                params.add_index(field, **index)
+            # Not waited for: there is nothing in it yet.
+            self._client.create_index(name, params, timeout=_TIMEOUT, sync=False)
             self._client.load_collection(name, timeout=_LOAD)
 
     def load(self, name: str) -> None:
@@ -128,22 +136,19 @@ class Server:
         with self._spoken():
             self._client.drop_collection(name, timeout=_TIMEOUT)
 
-    def index_of(self, name: str) -> str:
-        """The kind of index that a collection's vectors have."""
-        with self._spoken():
-            found = self._client.describe_index(name, "vector", timeout=_TIMEOUT)
-        return str((found or {}).get("index_type", ""))
-
-    def _schema(self, fields: dict[str, Any], dimension: int) -> Any:
+    def _schema(
+        self, fields: dict[str, tuple[str, dict[str, Any]]], vectors: dict[str, int]
+    ) -> Any:
         kinds = extras.load("pymilvus", "A gallery in Milvus").DataType
         made = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
         made.add_field("row", kinds.INT64, is_primary=True)
-        for name, (kind, options) in fields.items():
-            options = dict(options)
+        for name, (kind, given) in fields.items():
+            options = dict(given)
             if "element_type" in options:
                 options["element_type"] = kinds[options["element_type"]]
             made.add_field(name, kinds[kind], **options)
-        made.add_field("vector", kinds.FLOAT_VECTOR, dim=dimension)
+        for name, dimension in vectors.items():
+            made.add_field(name, kinds.FLOAT_VECTOR, dim=dimension)
         return made
 
     # -- rows --------------------------------------------------------------------------
@@ -227,14 +232,18 @@ class Server:
         limit: int,
         condition: str,
         fields: Sequence[str],
-        params: dict[str, Any],
+        ef: int = 0,
     ) -> list[list[tuple[float, dict[str, Any]]]]:
-        """For each query the ``limit`` rows that Milvus thinks are nearest, with its score."""
+        """For each query the ``limit`` rows that Milvus thinks are nearest, with its score.
+
+        With ``ef``, so many candidates are kept by the index for approximate search.
+        """
+        params = {"ef": max(ef, limit)} if ef else {}
         with self._spoken():
             found = self._client.search(
                 name,
                 data=list(queries),
-                anns_field="vector",
+                anns_field="near" if ef else "vector",
                 filter=condition,
                 limit=limit,
                 output_fields=list(fields),
@@ -250,6 +259,12 @@ class Server:
         """Wait until what was written outlives a power cut, where that is our care."""
         if self._lite is not None:
             self._lite.settle()
+
+    def version(self) -> str:
+        """Which Milvus it is."""
+        with self._spoken():
+            found = self._client.get_server_version(timeout=_TIMEOUT)
+        return f"Milvus {found}" if self._lite is None else f"Milvus Lite {found}"
 
     def compact(self, name: str) -> None:
         """Ask the server to rewrite a collection's files without the rows that were deleted."""

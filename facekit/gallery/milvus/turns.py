@@ -12,18 +12,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from facekit.errors import GalleryError
-from facekit.gallery.milvus import rows
 from facekit.gallery.milvus.register import Lease, Mark, Register
 from facekit.gallery.milvus.server import Server
 
 WAIT = 120.0  # seconds for another writer who is alive
 _PER_TURN = 1 << 32  # numbers for rows
 _AT_ONCE = 2000  # numbers in one row of a list
-_KINDS = {"faces": rows.FACES, "records": rows.RECORDS}
+_LETTERS = "fsrpvhi"  # of a state's numbers, in the name of the register
+_KINDS = ("faces", "records")
+NO_VECTOR = (0.0, 0.0)  # every collection of Milvus needs some
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class State:
         How many turns up to ``seen`` did not come to their end.
     highest : int
         Number of the last face.
+    indexed : int
+        1 where the faces have an index for approximate search too.
     """
 
     files: int = 1
@@ -52,13 +55,12 @@ class State:
     pending: int = 0
     void: int = 0
     highest: int = 0
-
-    LETTERS = "fsrpvh"
+    indexed: int = 0
 
     @property
     def values(self) -> tuple[int, ...]:
         """As the register keeps them."""
-        return (self.files, self.seen, self.removed, self.pending, self.void, self.highest)
+        return astuple(self)
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,6 @@ def collection(name: str, kind: str, files: int) -> str:
     return f"{name}_{kind}_{files}"
 
 
-def make_collections(server: Server, name: str, files: int, dimension: int, index: dict) -> None:
-    """The collections of a gallery's rows, empty."""
-    server.make(collection(name, "faces", files), rows.FACES, dimension, index)
-    plain = {"index_type": "FLAT", "metric_type": "L2"}
-    server.make(collection(name, "records", files), rows.RECORDS, 2, plain)
-
-
 def state_of(mark: Mark) -> State:
     """What a mark says."""
     return State(*mark.values)
@@ -134,7 +129,7 @@ class Turns:
     def __init__(self, server: Server, name: str) -> None:
         self.server = server
         self.name = name
-        self.register = Register(server, f"{name}_state", State.LETTERS)
+        self.register = Register(server, f"{name}_state", _LETTERS)
         self._known_void: tuple[tuple[int, int], list[int]] = ((0, 0), [])
 
     first = State()  # of a gallery that is being made
@@ -172,7 +167,8 @@ class Turns:
         known, void = self._known_void
         if known != key:
             place = view.collection("records")
-            found = self.server.select(place, f'kind == "void" and {view.shown["records"]}', ["data"])
+            some = view.condition("records", 'kind == "void"')
+            found = self.server.select(place, some, ["data"])
             void = sorted({turn for row in found for turn in json.loads(row["data"])})
             self._known_void = (key, void)
         return void
@@ -266,9 +262,9 @@ class Turn:
         names = self._server.names()
         for other in names:
             head, _, files = other.rpartition("_")
-            if head in {f"{name}_{kind}" for kind in _KINDS} and files.isdecimal():
-                if other not in current:
-                    self._server.drop(other)
+            ours = head in {f"{name}_{kind}" for kind in _KINDS} and files.isdecimal()
+            if ours and other not in current:
+                self._server.drop(other)
         for mark in self._turns.register.marks(names)[:-1]:
             self._server.drop(self._turns.register.name(mark))
         if state.pending:
@@ -305,16 +301,18 @@ class Turn:
         """The number of the row that is added next."""
         return self.number * _PER_TURN + self._used
 
-    def add(self, kind: str, new: Sequence[dict[str, Any]], files: int | None = None) -> None:
+    def add(self, kind: str, new: Sequence[dict[str, Any]]) -> None:
         """Write rows that are not seen yet."""
         made = []
         for row in new:
             full = {"row": self.next_row(), "born": self.number, **row}
             if kind == "records":
-                full["vector"] = _NO_VECTOR
+                full["vector"] = list(NO_VECTOR)
+            elif self.state.indexed:
+                full["near"] = row["vector"]
             made.append(full)
             self._used += 1
-        place = collection(self._turns.name, kind, files or self.state.files)
+        place = collection(self._turns.name, kind, self.state.files)
         self._server.insert(place, made)
 
     def commit(self, change: Change, highest: int | None = None) -> None:
@@ -352,10 +350,6 @@ class Turn:
         self._lease.say(state.values, free=free)
         self._server.settle()
         self.state = state
-
-
-# Every collection of Milvus needs vectors.
-_NO_VECTOR = [0.0, 0.0]
 
 
 def _lists(kind: str, key: str, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:

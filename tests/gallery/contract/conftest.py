@@ -54,6 +54,13 @@ def place(kind, request):
 
 
 @pytest.fixture
+def several_processes(kind):
+    """Skips the kinds of gallery that only one process can open at a time."""
+    if kind[0] == "milvus_lite":
+        pytest.skip("Milvus Lite serves one process at a time")
+
+
+@pytest.fixture
 def backend(place, dtype, origin):
     """An empty gallery."""
     with places.made(place, origin, dtype) as made:
