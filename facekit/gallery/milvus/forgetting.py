@@ -18,7 +18,7 @@ from facekit.gallery.milvus.server import Server
 from facekit.gallery.milvus.turns import View
 
 _LEAST_TEXT = 6  # bytes: shorter names turn up by chance
-_HEAD = 16  # bytes of a vector that stand for it
+_HEAD = 64  # bytes of a vector that stand for it
 _PIECE = 64  # letters of a small picture that stand for it
 _VECTORS = 1000  # rows of one answer
 _TEXTS = {"faces": ("person", "path", "data"), "records": ("key", "data")}

@@ -25,7 +25,7 @@ from facekit.gallery.milvus import (
 from facekit.gallery.milvus.address import Address
 from facekit.gallery.milvus.register import Register
 from facekit.gallery.milvus.server import Server
-from facekit.gallery.milvus.turns import Turns, View
+from facekit.gallery.milvus.turns import Turns, View, collection
 from facekit.gallery.records import (
     EVERYTHING,
     Entry,
@@ -88,9 +88,9 @@ class MilvusGallery:
                 raise GalleryError(
                     f"{where.shown} is not a gallery.", "Make one there by adding faces."
                 )
-            view = self._turns.view()
             for kind in ("faces", "records"):
-                server.load(view.collection(kind))
+                server.load(collection(where.name, kind, state.files))
+            view = self._turns.view()
             self.origin = making.origin_of(server, view)
             if where.index == "hnsw" and not view.state.indexed:
                 raise GalleryError(
