@@ -13,7 +13,7 @@ from facekit.errors import GalleryError
 from facekit.gallery.milvus import lite, rows
 from facekit.gallery.milvus.address import Address, parse
 from facekit.gallery.milvus.server import Server
-from facekit.gallery.milvus.turns import NO_VECTOR, Change, Turns, View, collection
+from facekit.gallery.milvus.turns import NO_VECTOR, Change, Turns, View, collection, lists
 from facekit.gallery.records import Origin
 
 _EXACT = {"index_type": "FLAT", "metric_type": "COSINE"}
@@ -54,8 +54,8 @@ def make(server: Server, where: Address, origin: Origin) -> None:
         if turn.state.seen:  # another process was faster
             turn.commit(Change())
             return
-        _drop(server, where.name, turn.state.files)  # of one that was killed
-        _collections(server, where.name, turn.state.files, origin.dimension)
+        turn.state = replace(turn.state, files=turn.number)
+        _collections(server, where.name, turn.number, origin.dimension)
         data = {
             "model": origin.model,
             "detector": origin.detector,
@@ -87,22 +87,24 @@ def compact(server: Server, turns: Turns, dimension: int, indexed: bool | None =
         Whether the faces get an index for approximate search; as before, if it is not said.
     """
     with turns.writing() as turn:
-        state, name, files = turn.state, turns.name, turn.state.files + 1
+        # What a writer who stood still may write late goes into files of its own turn.
+        state, name, files = turn.state, turns.name, turn.number
         near = bool(state.indexed) if indexed is None else indexed
-        _drop(server, name, files)
         _collections(server, name, files, dimension, near=near)
         _copy(server, turn.view, "faces", "", files, rows.WHOLE_FACE, _ROWS, near=near)
         pictures = f"kind in {json.dumps(list(rows.THUMBNAILS))}"
-        kept = f"kind not in {json.dumps(['void', 'gone', *rows.THUMBNAILS])}"
+        kept = f"kind not in {json.dumps(['gone', *rows.THUMBNAILS])}"
         _copy(server, turn.view, "records", pictures, files, rows.RECORD, _PICTURES)
         _copy(server, turn.view, "records", kept, files, rows.RECORD, _ROWS)
+        void = turn.numbered("records", list(lists("void", "", turn.void())))
+        server.insert(collection(name, "records", files), void)
         turn.say(
             replace(
                 state,
                 files=files,
                 seen=turn.number,
                 removed=turn.number,
-                void=0,
+                void=state.void + len(turn.void()),
                 indexed=int(near),
             ),
             free=True,

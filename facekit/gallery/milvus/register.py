@@ -188,13 +188,11 @@ class Lease:
         self._pulse = threading.Thread(target=self._live, name="facekit-lease", daemon=True)
         self._pulse.start()
 
-    def say(self, values: tuple[int, ...], *, free: bool = False) -> None:
+    def say(self, values: tuple[int, ...], *, free: bool = False) -> bool:
         """Let the register say something else, and with ``free`` let go of it.
 
-        Raises
-        ------
-        GalleryError
-            When somebody took it over, because this process was thought to be dead.
+        False when somebody has it now: this process was thought to be dead, or the answer
+        was lost and it was free for the next one already.
         """
         with self._lock:
             owner = FREE if free else self.mark.owner
@@ -202,14 +200,11 @@ class Lease:
             if not self._register.swap(self.mark, new):
                 self._over.set()
                 self.mark = replace(self.mark, owner=FREE)
-                raise GalleryError(
-                    f"{self._register.shown}: this process stood still for so long that "
-                    "another took over; nothing was stored.",
-                    "Try again.",
-                )
+                return False
             self.mark = new
             if free:
                 self._over.set()
+            return True
 
     def free(self) -> None:
         """Let go of it, if it is still held."""

@@ -34,7 +34,8 @@ class State:
     Attributes
     ----------
     files : int
-        Which collections hold the rows; a new one after they were written anew.
+        Which collections hold the rows, by the turn that made them; new ones after they were
+        written anew.
     seen : int
         The last turn whose rows are seen.
     removed : int
@@ -49,7 +50,7 @@ class State:
         1 where the faces have an index for approximate search too.
     """
 
-    files: int = 1
+    files: int = 0
     seen: int = 0
     removed: int = 0
     pending: int = 0
@@ -213,6 +214,11 @@ class Turns:
             view.state.removed,
         )
 
+    def ended(self, turn: int) -> bool:
+        """Whether a turn came to its end, and is seen."""
+        state = self.view().state
+        return state.seen >= turn and turn not in self._void(self._view(state))
+
     @contextmanager
     def writing(self) -> Iterator[Turn]:
         """The turn of the only writer; without a word of its end nothing of it is seen.
@@ -251,14 +257,14 @@ class Turn:
         self._used = 0
         self.number = lease.mark.turn
         self.state = state_of(lease.mark)
+        self._tidy()
         if self.state.seen:
-            self._tidy()
             self.view = turns._view(self.state)
 
     def _tidy(self) -> None:
         """Delete what others left: rows that are gone, of turns without an end, old files."""
         name, state = self._turns.name, self.state
-        current = {collection(name, kind, state.files) for kind in _KINDS}
+        current = {collection(name, kind, state.files) for kind in _KINDS if state.seen}
         names = self._server.names()
         for other in names:
             head, _, files = other.rpartition("_")
@@ -269,9 +275,8 @@ class Turn:
             self._server.drop(self._turns.register.name(mark))
         if state.pending:
             self._delete_gone()
-        void = range(state.seen + 1, self.number)
-        if void:
-            self._delete_of(list(void))
+        if state.seen:
+            self._delete_of(self.void())
 
     def delete_void(self) -> None:
         """Delete what came late of turns that did not come to their end."""
@@ -297,12 +302,22 @@ class Turn:
         self._server.delete(place, [row["row"] for row in found])
         self.state = replace(self.state, pending=0)
 
+    def void(self) -> list[int]:
+        """Turns since the last one that is seen, which did not come to their end."""
+        return list(range(self.state.seen + 1, self.number))
+
     def next_row(self) -> int:
         """The number of the row that is added next."""
         return self.number * _PER_TURN + self._used
 
     def add(self, kind: str, new: Sequence[dict[str, Any]]) -> None:
         """Write rows that are not seen yet."""
+        self._server.insert(
+            collection(self._turns.name, kind, self.state.files), self.numbered(kind, new)
+        )
+
+    def numbered(self, kind: str, new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows as they are written."""
         made = []
         for row in new:
             full = {"row": self.next_row(), "born": self.number, **row}
@@ -312,20 +327,18 @@ class Turn:
                 full["near"] = row["vector"]
             made.append(full)
             self._used += 1
-        place = collection(self._turns.name, kind, self.state.files)
-        self._server.insert(place, made)
+        return made
 
     def commit(self, change: Change, highest: int | None = None) -> None:
         """Make a change seen as a whole, and delete what is gone."""
         state = self.state
-        void = list(range(state.seen + 1, self.number))
+        void = self.void()
         self.add("faces", change.faces)
         self.add("records", change.records)
-        if void:
-            self.add("records", list(_lists("void", "", void)))
+        self.add("records", list(lists("void", "", void)))
         gone = any(change.gone.values())
         for kind, some in change.gone.items():
-            self.add("records", list(_lists("gone", kind, some)))
+            self.add("records", list(lists("gone", kind, some)))
         state = replace(
             state,
             seen=self.number,
@@ -347,12 +360,17 @@ class Turn:
     def say(self, state: State, *, free: bool) -> None:
         """Make a state the one that is seen, once all of it is on the disk."""
         self._server.settle()
-        self._lease.say(state.values, free=free)
+        if not self._lease.say(state.values, free=free) and not self._turns.ended(self.number):
+            raise GalleryError(
+                f"{self._server.shown}: this process stood still for so long that another took "
+                "over; nothing was stored.",
+                "Try again.",
+            )
         self._server.settle()
         self.state = state
 
 
-def _lists(kind: str, key: str, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
+def lists(kind: str, key: str, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(numbers), _AT_ONCE):
         some = numbers[start : start + _AT_ONCE]
         yield {"kind": kind, "key": key, "data": json.dumps(some)}

@@ -23,4 +23,5 @@ def stranger(kept, place, monkeypatch):
     """The same gallery as another process of the same server would have it."""
     monkeypatch.setattr(register, "_at_home", {})
     with MilvusGallery(place) as other:
+        assert other.origin == kept.origin
         yield other

@@ -1,6 +1,5 @@
 """What is forgotten leaves no byte in the files of Milvus Lite, and no row on a server."""
 
-import numpy as np
 import pytest
 
 from facekit.gallery.milvus import forgetting, lite, making
@@ -69,8 +68,8 @@ def test_a_row_that_a_server_still_gives_out_is_seen(known, monkeypatch):
     assert known.forget(NAME).left > 0
 
 
-def test_others_with_the_same_picture_keep_it(kept):
-    faces = [NewFace(np.eye(16)[i], f"Person {i}", thumbnail=b"x" * 500) for i in range(3)]
+def test_others_with_the_same_picture_keep_it(kept, vectors):
+    faces = [NewFace(vectors[i], f"Person {i}", thumbnail=b"x" * 500) for i in range(3)]
     kept.add([Entry(None, [face]) for face in faces])
     report = kept.forget("Person 1")
     assert (report.thumbnails, report.left) == (1, 0)

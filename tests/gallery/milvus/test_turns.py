@@ -9,6 +9,7 @@ import pytest
 from facekit.errors import GalleryError, UnknownName
 from facekit.gallery import places
 from facekit.gallery.milvus import register, rows
+from facekit.gallery.milvus.turns import Change
 from facekit.gallery.records import Entry, NewFace, Photo
 
 BEFORE = {"a": "Ann", "b": "Ben"}
@@ -126,19 +127,47 @@ def test_a_killed_writer_of_a_server_keeps_others_for_a_moment(milvus, origin, m
 def test_who_stood_still_is_told_and_leaves_nothing(kept, stranger, monkeypatch):
     monkeypatch.setattr(register, "PATIENCE", 100.0)
     face = rows.face_row(1, NewFace(np.ones(16), "Late"), None, np.ones(16, np.float32))
-    with pytest.raises(GalleryError, match="another took over; nothing was stored"):  # noqa: SIM117
-        with kept._turns.writing() as turn:
-            turn.add("faces", [face])
-            monkeypatch.setattr(register, "PATIENCE", 0.2)
-            ((number,),) = stranger.add([Entry(None, [NewFace(np.ones(16), "Here")])])
-            turn.add("faces", [face])  # sent before, and on its way for long
-            turn.say(turn.state, free=True)
+    with kept._turns.writing() as turn:
+        turn.add("faces", [face])
+        monkeypatch.setattr(register, "PATIENCE", 0.2)
+        ((number,),) = stranger.add([Entry(None, [NewFace(np.ones(16), "Here")])])
+        turn.add("faces", [face])  # sent before, and on its way for long
+        with pytest.raises(GalleryError, match="another took over; nothing was stored"):
+            turn.commit(Change())
     for gallery in (kept, stranger):
         assert [face.person for face, _ in gallery.faces()] == ["Here"]
         assert [hit.face.person for hit in gallery.search(np.ones((1, 16)), None)[0]] == ["Here"]
         assert gallery.info()["faces"] == 1
     assert kept.add([Entry(None, [NewFace(np.ones(16))])]) == [[number + 1]]
     assert stranger.forget("Here").left == 0
+
+
+def test_who_stood_still_while_files_were_written_anew_is_told(kept, stranger, monkeypatch):
+    monkeypatch.setattr(register, "PATIENCE", 100.0)
+    stranger.add([Entry(Photo("a"), [NewFace(np.ones(16))])])
+    with kept._turns.writing() as turn:
+        monkeypatch.setattr(register, "PATIENCE", 0.2)
+        stranger.compact()
+        with pytest.raises(GalleryError):
+            turn.commit(Change())
+    assert [photo.path for photo in kept.photos()] == ["a"]
+    assert kept.info()["faces"] == 1
+
+
+def test_an_answer_that_was_lost_is_no_failure(kept, stranger, monkeypatch):
+    rename = kept._server.rename
+
+    def lossy(old, new):
+        """The register is free for the next one, who takes it, before the answer comes."""
+        done = rename(old, new)
+        if done and "_free_" in new:
+            stranger.add([Entry(Photo("b"))])
+            return False
+        return done
+
+    monkeypatch.setattr(kept._server, "rename", lossy)
+    kept.add([Entry(Photo("a"))])
+    assert [photo.path for photo in kept.photos()] == ["a", "b"]
 
 
 def test_who_is_alive_is_waited_for(kept, stranger, monkeypatch):
