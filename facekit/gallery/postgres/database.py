@@ -98,21 +98,30 @@ class Database:
             db.execute("SET LOCAL synchronous_commit = on")
             yield db
 
-    def lock(self, db: Connection[Any], purpose: str, *, until_released: bool = False) -> None:
-        """Wait for a lock on the gallery: until the transaction ends, or the connection."""
-        function = "pg_advisory_lock" if until_released else "pg_advisory_xact_lock"
-        db.execute(f"SELECT {function}(%s)", (lock_number(self.address.schema, purpose),))
+    def lock(self, db: Connection[Any], purpose: str) -> None:
+        """Wait for a lock on the gallery, until the transaction ends."""
+        db.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(self.address.schema, purpose),))
+
+    @contextmanager
+    def locked(self, db: Connection[Any], purpose: str) -> Iterator[None]:
+        """Hold a lock on the gallery, outside of a transaction."""
+        number = (lock_number(self.address.schema, purpose),)
+        db.execute("SELECT pg_advisory_lock(%s)", number)
+        try:
+            yield
+        finally:
+            if not db.closed:
+                db.execute("SELECT pg_advisory_unlock(%s)", number)
 
     @contextmanager
     def alone(self, purpose: str) -> Iterator[None]:
         """Hold a lock of the gallery on a connection of its own; it dies with the process."""
         db = self._connect()
         try:
-            try:
-                self.lock(db, purpose, until_released=True)
-            except psycopg.Error as error:
-                raise self.told(error) from error
-            yield
+            with self.locked(db, purpose):
+                yield
+        except psycopg.Error as error:
+            raise self.told(error) from error
         finally:
             db.close()
 

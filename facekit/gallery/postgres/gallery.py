@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from facekit.errors import GalleryError, InvalidArgument, UnknownName
+from facekit.errors import GalleryError, UnknownName
 from facekit.gallery import accepted
 from facekit.gallery.accepted import DTYPES
 from facekit.gallery.backend import Forgotten
-from facekit.gallery.postgres import changes, hnsw, nearest, people, rows, schema
+from facekit.gallery.postgres import changes, hnsw, people, rows, schema, searching
 from facekit.gallery.postgres.address import Address, parsed
 from facekit.gallery.postgres.database import Database
 from facekit.gallery.postgres.scan import prove
@@ -170,72 +170,9 @@ class PostgresGallery:
         where: Where = EVERYTHING,
     ) -> list[list[Hit]]:
         """See ``Backend.search``; approximate where the URL asks for it."""
-        index, ef = self.address.index, self.address.ef
-        return self.searched(vectors, k, metric, within, where, index=index, ef=ef)
-
-    def searched(
-        self,
-        vectors: np.ndarray,
-        k: int | None,
-        metric: str,
-        within: float | None = None,
-        where: Where = EVERYTHING,
-        *,
-        index: str,
-        ef: int,
-    ) -> list[list[Hit]]:
-        """Search exactly, or by the index ``hnsw`` with ``ef`` candidates."""
-        queries = np.asarray(accepted.question(vectors, self.origin, k, metric, within), np.float64)
-        with self.database.reading() as db:
-            if index == "hnsw":
-                self._check_index(db, metric)
-            found = [
-                self._candidates(db, query, k, metric, within, where, index, ef)
-                for query in queries
-            ]
-            if any(numbers is None for numbers in found):
-                some: Iterable[tuple[StoredFace, np.ndarray]] = rows.after(db, 0, where, None)
-            else:
-                wanted = {number for numbers in found for number in numbers or ()}
-                some = rows.by_number(db, sorted(wanted))
-            kept = {face.id: (face, vector) for face, vector in some}
-        return [
-            nearest.measured(kept, list(kept) if near is None else near, query, k, metric, within)
-            for query, near in zip(queries, found, strict=True)
-        ]
-
-    def _candidates(
-        self,
-        db: psycopg.Connection[Any],
-        query: np.ndarray,
-        k: int | None,
-        metric: str,
-        within: float | None,
-        where: Where,
-        index: str,
-        ef: int,
-    ) -> list[int] | None:
-        """Numbers of the faces that are to be measured; None for all that are meant."""
-        if index == "hnsw" and k is not None and query.any():
-            kind = TYPES[self.dtype]
-            found = nearest.approximately(db, query, k, metric, kind, ef, where)
-            if found is not None:
-                return found
-        score = nearest.score_of(query, metric)
-        limit = np.inf if within is None else score.limit(within)
-        return nearest.exactly(db, k, score, limit, where)
-
-    def _check_index(self, db: psycopg.Connection[Any], metric: str) -> None:
-        known = hnsw.known(db)
-        if known is None:
-            raise GalleryError(
-                f"{self.address.shown} has no index any more.", "Make it, or search exactly."
-            )
-        if known.metric != hnsw.angle(metric):
-            raise InvalidArgument(
-                f"The index of {self.address.shown} is for {known.metric}, not for {metric}.",
-                "Make it anew for that metric, or leave index=hnsw out.",
-            )
+        queries = accepted.question(vectors, self.origin, k, metric, within)
+        how = searching.How(self.address.index, self.address.ef)
+        return searching.search(self, queries, k, metric, within, where, how)
 
     def faces(self, where: Where = EVERYTHING) -> Iterator[tuple[StoredFace, np.ndarray]]:
         """See ``Backend.faces``."""

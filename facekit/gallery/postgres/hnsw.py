@@ -99,6 +99,8 @@ def drop(gallery: PostgresGallery) -> bool:
 
 def measure(gallery: PostgresGallery, metric: str, ef: int) -> Approximation:
     """Ask the index for the nearest other faces of some, compare, and note the recall."""
+    from facekit.gallery.postgres.searching import How, search  # which looks at the index first
+
     with gallery.database.reading() as db:
         row = db.execute("SELECT count(*) FROM face").fetchone()
         assert row is not None
@@ -112,8 +114,8 @@ def measure(gallery: PostgresGallery, metric: str, ef: int) -> Approximation:
     right = total = 0
     for number, vector in asked:
         answers = []
-        for index in ("exact", "hnsw"):
-            (hits,) = gallery.searched(vector[None], _NEAREST + 1, metric, index=index, ef=ef)
+        for how in (How(), How("hnsw", ef)):
+            (hits,) = search(gallery, vector[None], _NEAREST + 1, metric, how=how)
             answers.append(_others(hits, number))
         exact, found = answers
         # Of faces at the same distance any will do.

@@ -98,6 +98,31 @@ def exactly(
     return [number for (number,) in db.execute(within, values | {"last": last}, binary=True)]
 
 
+def streamed(
+    db: Connection[Any],
+    queries: np.ndarray,
+    k: int,
+    metric: str,
+    within: float | None,
+    where: Where,
+) -> list[list[int]]:
+    """Numbers of the ``k`` nearest faces of many queries ``(Q, D)``: all vectors come here once.
+
+    PostgreSQL would go through all faces for each query.
+    """
+    best = [(np.empty(0, np.int64), np.empty(0)) for _ in queries]
+    for numbers, vectors in rows.vectors(db, where):
+        exact = vectors.astype(np.float64)
+        norms = np.sqrt(np.einsum("nd,nd->n", exact, exact)).astype(np.float32)
+        for i, (places, gaps) in enumerate(
+            topk.nearest(vectors, norms, queries, k, metric, within)
+        ):
+            both = np.append(best[i][0], numbers[places]), np.append(best[i][1], gaps)
+            order = np.lexsort(both)[:k]
+            best[i] = both[0][order], both[1][order]
+    return [numbers.tolist() for numbers, _ in best]
+
+
 def approximately(
     db: Connection[Any], query: np.ndarray, k: int, metric: str, kind: str, ef: int, where: Where
 ) -> list[int] | None:

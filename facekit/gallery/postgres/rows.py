@@ -56,6 +56,20 @@ def after(
     return [(face(row), row[-1]) for row in db.execute(query, values, binary=True)]
 
 
+def vectors(db: Connection[Any], where: Where) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Numbers ``int64 (N,)`` and vectors ``(N, D)`` as they are kept, rising, in groups."""
+    wanted, values = condition(where)
+    query = (
+        "SELECT face.id, face.embedding FROM face "
+        f"WHERE face.id > %(last)s AND {wanted} ORDER BY face.id LIMIT %(count)s"
+    )
+    values |= {"last": 0, "count": _AT_ONCE}
+    while found := db.execute(query, values, binary=True).fetchall():
+        numbers, some = zip(*found, strict=True)
+        yield np.array(numbers), np.stack(some)
+        values["last"] = numbers[-1]
+
+
 def condition(where: Where) -> tuple[str, dict[str, Any]]:
     """A condition on ``face`` in SQL, and its values."""
     parts = ["TRUE"]

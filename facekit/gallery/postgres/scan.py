@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -61,13 +62,35 @@ def _rewrite(database: Database, db: Connection[Any], transaction: str) -> None:
         time.sleep(0.05)
     db.execute(f"SET lock_timeout = '{int(1000 * _PATIENCE)}ms'")
     try:
-        for table in TABLES:
-            db.execute(f"VACUUM (FULL) {table}")
+        with database.locked(db, "write"):
+            kept = sum(_vacuumed(db, table) for table in TABLES)
+        if kept:
+            raise _busy(database)
     except errors.LockNotAvailable as error:
         raise _busy(database) from error
     finally:
         if not db.closed:
             db.execute("RESET lock_timeout")
+
+
+def _vacuumed(db: Connection[Any], table: str) -> int:
+    """Write a table anew; how many removed rows went along, because somebody may see them still.
+
+    Somebody whom ``_seen`` could not see: another user's session, or a replica.
+    """
+    details: list[str] = []
+
+    def note(said: Any) -> None:
+        details.append(said.message_detail or "")
+
+    db.add_notice_handler(note)
+    try:
+        db.execute(f"VACUUM (FULL, VERBOSE) {table}")
+    finally:
+        db.remove_notice_handler(note)
+    # "0 dead row versions cannot be removed yet.", in the server's language.
+    numbers = [re.search(r"\d+", text) for text in details]
+    return sum(int(number.group()) for number in numbers if number)
 
 
 def _seen(db: Connection[Any], transaction: str) -> bool:

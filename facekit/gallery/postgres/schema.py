@@ -67,6 +67,8 @@ STEPS = (
 )
 # Longer vectors lie outside of their rows, where reading them takes longer.
 _INLINE = 6000  # bytes, of a page of 8192
+# Not into the gallery's own schema: other galleries of the database use it too.
+_EXTEND = "CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public"
 _LEAST_PGVECTOR = (0, 7)  # half precision
 
 
@@ -150,7 +152,7 @@ def _pgvector(database: Database, db: Connection[Any]) -> None:
     version = database.learn_types(db)
     if version is None:
         try:
-            db.execute("CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public")
+            db.execute(_EXTEND)
         except (errors.FeatureNotSupported, errors.UndefinedFile) as error:
             raise GalleryError(
                 f"The server of {shown} has no pgvector.",

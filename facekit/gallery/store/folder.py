@@ -310,6 +310,11 @@ class FolderGallery:
         with self._db.reading() as db:
             return people.log(db)
 
+    def append_log(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Write lines of another gallery's log at the end of this one's."""
+        with self._writing() as (db, _):
+            people.append_log(db, lines)
+
     def info(self) -> dict[str, Any]:
         """See ``Backend.info``."""
         with self._db.reading() as db:

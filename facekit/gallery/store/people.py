@@ -14,6 +14,8 @@ from facekit.gallery import accepted
 from facekit.gallery.records import Person
 from facekit.gallery.store.scan import Trace
 
+LOG = ("time", "action", "person", "detail")
+
 
 def listed(db: sqlite3.Connection) -> list[Person]:
     """Everybody, by name."""
@@ -59,17 +61,21 @@ def merge(db: sqlite3.Connection, sources: Sequence[str], into: str) -> int:
 def note(db: sqlite3.Connection, action: str, person: str, detail: str) -> None:
     """Write a line of the log."""
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    db.execute(
-        "INSERT INTO log (time, action, person, detail) VALUES (?, ?, ?, ?)",
-        (now, action, person, detail),
+    append_log(db, [{"time": now, "action": action, "person": person, "detail": detail}])
+
+
+def append_log(db: sqlite3.Connection, lines: Iterable[dict[str, Any]]) -> None:
+    """Write lines of the log."""
+    db.executemany(
+        f"INSERT INTO log ({', '.join(LOG)}) VALUES (?, ?, ?, ?)",
+        [tuple(line[name] for name in LOG) for line in lines],
     )
 
 
 def log(db: sqlite3.Connection) -> list[dict[str, Any]]:
     """The log's lines, the oldest first."""
-    names = ("time", "action", "person", "detail")
-    query = f"SELECT {', '.join(names)} FROM log ORDER BY id"
-    return [dict(zip(names, row, strict=True)) for row in db.execute(query)]
+    query = f"SELECT {', '.join(LOG)} FROM log ORDER BY id"
+    return [dict(zip(LOG, row, strict=True)) for row in db.execute(query)]
 
 
 def drop_faces(db: sqlite3.Connection, ids: Iterable[int]) -> None:

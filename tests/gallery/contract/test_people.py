@@ -26,6 +26,11 @@ def test_rename(backend):
     (line,) = backend.log()
     assert (line["action"], line["person"], line["detail"]) == ("rename", "Ann", "was p3")
     assert line["time"].endswith("+00:00")
+    backend.rename("Ann", "Bea")
+    assert [(one["person"], one["detail"]) for one in backend.log()] == [
+        ("Bea", "was p3"),
+        ("Bea", "was Ann"),
+    ]
 
 
 @pytest.mark.usefixtures("numbers")

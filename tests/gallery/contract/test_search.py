@@ -35,6 +35,18 @@ def test_of_equal_ones_the_lower_number_comes_first(backend, numbers, vectors, m
 
 
 @pytest.mark.parametrize("metric", distance.METRICS)
+def test_the_order_of_equal_ones_outlives_changes(backend, vectors, metric):
+    """A database puts changed rows elsewhere; more are equal than it may look at first."""
+    faces = [NewFace(vectors[0], "a" if i < 50 else "b") for i in range(120)]
+    (numbers,) = backend.add([Entry(None, faces)])
+    backend.merge(["a"], "c")
+    for k in (5, 70):
+        (hits,) = backend.search(vectors[:1], k, metric)
+        assert [hit.face.id for hit in hits] == numbers[:k]
+    assert [face.id for face, _ in backend.faces()] == numbers
+
+
+@pytest.mark.parametrize("metric", distance.METRICS)
 def test_many_equal_ones(backend, loop, metric):
     """Few values, so that most distances occur many times, also the k-th."""
     rng = np.random.default_rng(1)
@@ -94,8 +106,20 @@ def test_queries_of_any_number_and_kind(backend, vectors, loop):
     assert [pairs(hits) for hits in found[::2]] == [pairs(hits) for hits in found[1::2]]
 
 
+@pytest.mark.parametrize("metric", distance.METRICS)
+def test_many_queries_are_answered_like_one(backend, mixed, metric):
+    _, vectors = mixed
+    where = Where(named=True, tags=("x",))
+    for k in (3, None):
+        found = backend.search(vectors, k, metric, 0.8, where)
+        alone = [backend.search(v[None], k, metric, 0.8, where)[0] for v in vectors[:5]]
+        assert [pairs(hits) for hits in found[:5]] == [pairs(hits) for hits in alone]
+    assert len(backend.search(vectors, 500, metric)[59]) == 60
+
+
 def test_an_empty_gallery_has_no_answer(backend):
     assert backend.search(np.ones((2, 16)), None) == [[], []]
+    assert backend.search(np.ones((20, 16)), 5) == [[]] * 20
     assert list(backend.faces()) == []
     assert backend.people() == []
     assert backend.photos() == []
