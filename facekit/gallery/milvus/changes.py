@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -193,6 +193,17 @@ def _note(turn: Turn, change: Change, action: str, person: str, detail: str) -> 
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     order = turn.next_row() + len(change.records)
     change.records.append(rows.log_row(now, action, person, detail, order))
+
+
+def logged(turn: Turn, lines: Iterable[dict[str, Any]]) -> Change:
+    """Lines of another gallery's log at the end of this one's."""
+    made = [
+        rows.log_row(
+            *(line["time"], line["action"], line["person"], line["detail"]), turn.next_row() + i
+        )
+        for i, line in enumerate(lines)
+    ]
+    return Change(records=made)
 
 
 def log_rows(server: Server, view: View, person: str | None = None) -> Iterator[dict[str, Any]]:

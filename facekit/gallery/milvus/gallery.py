@@ -269,6 +269,11 @@ class MilvusGallery:
         """See ``Backend.log``."""
         return self._turns.steady(lambda view: reading.log(self._server, view))
 
+    def append_log(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Write lines of another gallery's log at the end of this one's."""
+        with self._turns.writing() as turn:
+            turn.commit(changes.logged(turn, lines))
+
     def info(self) -> dict[str, Any]:
         """See ``Backend.info``; ``bytes`` of a server are those of the vectors alone."""
         counts, told = self._turns.steady(
