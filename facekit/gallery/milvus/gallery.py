@@ -206,7 +206,6 @@ class MilvusGallery:
     @contextmanager
     def indexing(self) -> Iterator[None]:
         """See ``Backend.indexing``; who is killed meanwhile keeps others for half a minute."""
-        self._indexing.ensure()
         with self._indexing.held("brings its photos up to date"):
             yield
 

@@ -12,6 +12,7 @@ import numpy as np
 from facekit.errors import GalleryError
 from facekit.gallery.milvus import lite, rows
 from facekit.gallery.milvus.address import Address, parse
+from facekit.gallery.milvus.register import Register
 from facekit.gallery.milvus.server import Server
 from facekit.gallery.milvus.turns import NO_VECTOR, Change, Turns, View, collection, lists
 from facekit.gallery.records import Origin
@@ -49,6 +50,7 @@ def make(server: Server, where: Address, origin: Origin) -> None:
     turns = Turns(server, where.name)
     if turns.state() is not None:
         return
+    Register(server, f"{where.name}_index").ensure()
     turns.register.ensure(turns.first.values)
     with turns.writing() as turn:
         if turn.state.seen:  # another process was faster

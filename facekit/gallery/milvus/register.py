@@ -21,6 +21,7 @@ from facekit.gallery.milvus.server import Server
 FREE = "free"
 PATIENCE = 30.0  # seconds without a sign of life after which a holder counts as dead
 _BEATS = 5  # signs of life in that time
+_LOOKS = 50  # for a register that must be there
 _POLL = (0.02, 0.5)  # seconds between looks at a register that somebody holds
 # What the one of our own process leaves to the next, without asking the server in vain.
 _at_home: dict[tuple[str, str], threading.Lock] = {}
@@ -66,6 +67,7 @@ class Register:
         self._server = server
         self.shown = server.shown
         self._prefix = prefix
+        self._rows = f"{prefix.rpartition('_')[0]}_faces_"
         self._letters = letters
         numbers = "".join(rf"{letter}(\d+)_" for letter in letters)
         self._form = re.compile(rf"{re.escape(prefix)}_{numbers}t(\d+)_([0-9a-z]+)_(\d+)")
@@ -96,8 +98,17 @@ class Register:
 
     def read(self) -> Mark | None:
         """What it says now; None where there is none."""
-        found = self.marks(self._server.names())
-        return found[-1] if found else None
+        for _ in range(_LOOKS):
+            names = self._server.names()
+            found = self.marks(names)
+            if found:
+                return found[-1]
+            if not any(name.startswith(self._rows) for name in names):
+                return None
+            # A gallery without its register: Milvus Lite leaves out what gets another name
+            # in this moment.
+            time.sleep(_POLL[0])
+        return None
 
     def ensure(self, values: tuple[int, ...] = ()) -> None:
         """Make it where there is none."""

@@ -264,7 +264,8 @@ class Server:
         """Which Milvus it is."""
         with self._spoken():
             found = self._client.get_server_version(timeout=_TIMEOUT)
-        return f"Milvus {found}" if self._lite is None else f"Milvus Lite {found}"
+        number = str(found).removeprefix("milvus_lite-")
+        return f"Milvus {number}" if self._lite is None else f"Milvus Lite {number}"
 
     def compact(self, name: str) -> None:
         """Ask the server to rewrite a collection's files without the rows that were deleted."""

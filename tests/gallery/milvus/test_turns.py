@@ -214,3 +214,11 @@ def test_mistakes_leave_no_trace_in_the_register(kept):
         with pytest.raises(UnknownName):
             kept.rename("nobody", "x")
     assert kept._turns.view().state.void == 0
+
+
+def test_a_register_that_is_not_listed_for_a_moment_is_there(kept, monkeypatch):
+    names = kept._server.names
+    listings = iter([[name for name in names() if "_state_" not in name]] * 3)
+    monkeypatch.setattr(kept._server, "names", lambda: next(listings, None) or names())
+    kept.add([Entry(Photo("a"))])
+    assert [photo.path for photo in kept.photos()] == ["a"]
