@@ -119,6 +119,13 @@ def test_what_milvus_cannot_hold_is_refused(place, origin):
         assert made.info()["thumbnails"] == 1
 
 
+def test_a_request_that_may_fail_prints_nothing(kept, capfd):
+    assert not kept._server.rename("nothing", "something")
+    with pytest.raises(GalleryError, match="Milvus says"):
+        kept._server.count("nothing", "row > 0")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_galleries_of_one_file_do_not_see_each_other(kept, place, origin):
     kept.add([Entry(Photo("a"), [NewFace(np.ones(16))])])
     with places.made(f"{place}?gallery=staff", origin) as other:

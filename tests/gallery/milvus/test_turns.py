@@ -213,6 +213,7 @@ def test_mistakes_leave_no_trace_in_the_register(kept):
     for _ in range(3):
         with pytest.raises(UnknownName):
             kept.rename("nobody", "x")
+    kept.add([Entry(Photo("a"))])
     assert kept._turns.view().state.void == 0
 
 
