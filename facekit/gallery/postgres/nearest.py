@@ -105,13 +105,14 @@ def streamed(
     metric: str,
     within: float | None,
     where: Where,
+    kind: str,
 ) -> list[list[int]]:
     """Numbers of the ``k`` nearest faces of many queries ``(Q, D)``: all vectors come here once.
 
     PostgreSQL would go through all faces for each query.
     """
     best = [(np.empty(0, np.int64), np.empty(0)) for _ in queries]
-    for numbers, vectors in rows.vectors(db, where):
+    for numbers, vectors in rows.vectors(db, where, kind):
         exact = vectors.astype(np.float64)
         norms = np.sqrt(np.einsum("nd,nd->n", exact, exact)).astype(np.float32)
         for i, (places, gaps) in enumerate(
@@ -140,6 +141,8 @@ def approximately(
         # Goes on until the filter has let enough through.
         ("hnsw.iterative_scan", "strict_order"),
         ("hnsw.max_scan_tuples", _SCAN),
+        # Whoever asks for the index gets it also where a scan would be as fast.
+        ("enable_seqscan", "off"),
     ):
         db.execute("SELECT set_config(%s, %s, true)", (name, str(value)))
     operator = "<->" if metric == "euclidean" else "<=>"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from psycopg import Connection
 
+from facekit.gallery.postgres.vectors import together
 from facekit.gallery.records import Photo, StoredFace, Where
 from facekit.types import Detection
 
@@ -56,18 +57,27 @@ def after(
     return [(face(row), row[-1]) for row in db.execute(query, values, binary=True)]
 
 
-def vectors(db: Connection[Any], where: Where) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Numbers ``int64 (N,)`` and vectors ``(N, D)`` as they are kept, rising, in groups."""
+def vectors(
+    db: Connection[Any], where: Where, kind: str
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Numbers ``int64 (N,)`` and vectors ``(N, D)`` as they are kept, rising, in groups.
+
+    Each group comes as two long values, which are decoded faster than a row for each face.
+    """
     wanted, values = condition(where)
     query = (
-        "SELECT face.id, face.embedding FROM face "
-        f"WHERE face.id > %(last)s AND {wanted} ORDER BY face.id LIMIT %(count)s"
+        "SELECT string_agg(int8send(id), ''::bytea), "
+        f"string_agg({kind}_send(embedding), ''::bytea) FROM (SELECT face.id, face.embedding "
+        f"FROM face WHERE face.id > %(last)s AND {wanted} ORDER BY face.id LIMIT %(count)s) AS part"
     )
     values |= {"last": 0, "count": _AT_ONCE}
-    while found := db.execute(query, values, binary=True).fetchall():
-        numbers, some = zip(*found, strict=True)
-        yield np.array(numbers), np.stack(some)
-        values["last"] = numbers[-1]
+    while True:
+        row = db.execute(query, values, binary=True).fetchone()
+        if row is None or row[0] is None:
+            return
+        numbers = np.frombuffer(row[0], ">i8").astype(np.int64)
+        yield numbers, together(row[1], len(numbers), kind)
+        values["last"] = int(numbers[-1])
 
 
 def condition(where: Where) -> tuple[str, dict[str, Any]]:

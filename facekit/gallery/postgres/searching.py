@@ -17,8 +17,9 @@ from facekit.gallery.records import EVERYTHING, Hit, StoredFace, Where
 if TYPE_CHECKING:
     from facekit.gallery.postgres.gallery import PostgresGallery
 
-# Queries from which on it is faster to fetch all vectors than to have them scanned for each.
-_MANY = 8
+# Queries from which on it is faster to fetch all vectors than to have them scanned for each
+# (100,000 x 128 on the same machine: 40 ms a query, 0.5 s for all vectors).
+_MANY = 12
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,17 @@ def search(
     InvalidArgument
         When it is one for another metric.
     """
-    queries = np.asarray(vectors, np.float64)
+    queries, kind = np.asarray(vectors, np.float64), TYPES[gallery.dtype]
     with gallery.database.reading() as db:
         if how.index == "hnsw":
             _check_index(db, gallery, metric)
         if how.index == "exact" and k is not None and len(queries) >= _MANY:
             found: list[list[int] | None] = [
-                *nearest.streamed(db, queries, k, metric, within, where)
+                *nearest.streamed(db, queries, k, metric, within, where, kind)
             ]
         else:
             found = [
-                _candidates(db, TYPES[gallery.dtype], query, k, metric, within, where, how)
-                for query in queries
+                _candidates(db, kind, query, k, metric, within, where, how) for query in queries
             ]
         if any(numbers is None for numbers in found):
             some: Iterable[tuple[StoredFace, np.ndarray]] = rows.after(db, 0, where, None)

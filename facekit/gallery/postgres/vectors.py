@@ -33,6 +33,14 @@ def register(db: Connection[Any], oids: Mapping[str, int]) -> None:
         db.adapters.register_loader(oid, loader)
 
 
+def together(sent: bytes, count: int, kind: str) -> np.ndarray:
+    """Vectors that were sent one after the other: ``(count, D)``."""
+    on_wire, kept = KINDS[kind]
+    width = len(sent) // count
+    rows = np.frombuffer(sent, np.uint8).reshape(count, width)[:, _HEAD.size :]
+    return np.ascontiguousarray(rows).view(on_wire).astype(kept)
+
+
 def _adapters(number: int, sent: str, kept: str) -> tuple[type[Dumper], type[Loader]]:
     class ArrayDumper(Dumper):
         format = Format.BINARY
