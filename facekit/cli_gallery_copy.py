@@ -67,7 +67,7 @@ def index(
         with places.opened(gallery) as kept:
             if not hasattr(kept, "make_index"):
                 raise InvalidArgument(
-                    f"{places.shown(gallery)} has no index to choose.", "Only PostgreSQL has one."
+                    f"{places.shown(gallery)} has no index to choose.", "Only databases have one."
                 )
             if drop:
                 return {"dropped": kept.drop_index()}

@@ -16,9 +16,11 @@ EXTRAS = {
     "jinja2": "benchmark",
     "matplotlib": "benchmark",
     "mediapipe": "mediapipe",
+    "milvus_lite": "milvus",
     "psycopg": "postgres",
     "pyarrow": "parquet",
     "pyarrow.parquet": "parquet",
+    "pymilvus": "milvus",
 }
 
 

@@ -48,7 +48,7 @@ def test_copy(run, source, tmp_path):
         (("copy", "SOURCE", "SOURCE/gallery.sqlite"), "cannot be made"),
         (("copy", "SOURCE", "postgresql://u:hidden@127.0.0.1:1/x"), "cannot be used"),
         (("index",), "Name its URL with --gallery"),
-        (("index", "--gallery", "SOURCE"), "Only PostgreSQL has one"),
+        (("index", "--gallery", "SOURCE"), "Only databases have one"),
     ],
 )
 def test_mistakes(run, source, words, message):

@@ -16,9 +16,11 @@ from facekit.gallery.urls import without_secrets
 # Scheme of a URL -> the module that knows such galleries; it has `present`, `opened` and
 # `made`, and is loaded when it is needed.
 DATABASES = {
+    "milvus": "facekit.gallery.milvus",
     "postgres": "facekit.gallery.postgres",
     "postgresql": "facekit.gallery.postgres",
 }
+_IN_A_FILE = "milvus:"  # what follows may be a path
 
 
 def is_database(place: str | Path) -> bool:
@@ -90,6 +92,8 @@ def made(place: str | Path, origin: Origin, dtype: str = "float32") -> Backend:
 def _database(place: str | Path) -> Any:
     """The module of a URL's scheme; None for a folder."""
     scheme, mark, _ = str(place).partition("://")
+    if str(place).startswith(_IN_A_FILE):
+        scheme, mark = _IN_A_FILE.partition(":")[:2]
     # A text that happens to hold the mark is a folder's name unless it begins like a URL.
     if not mark or not scheme.isidentifier():
         return None

@@ -1,7 +1,11 @@
-"""A gallery of made-up vectors, and a PostgreSQL for those that are in a database."""
+"""A gallery of made-up vectors, and a PostgreSQL and a Milvus for those that are in a database."""
 
 import os
+import socket
+import subprocess
+import sys
 import tempfile
+import time
 import uuid
 import warnings
 
@@ -94,3 +98,37 @@ def postgres_place(postgres):
     with psycopg.connect(postgres, autocommit=True) as db:
         db.execute("SET client_min_messages = warning")
         db.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory):
+    """URL of a Milvus server, without a gallery's name.
+
+    FACEKIT_TEST_MILVUS names one (`milvus://host:19530`); otherwise it is Milvus Lite's own,
+    in a process of its own.
+    """
+    pytest.importorskip("milvus_lite", reason="no milvus-lite: pip install facekit[milvus]")
+    if url := os.environ.get("FACEKIT_TEST_MILVUS"):
+        yield url.rstrip("/")
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("milvus")
+    command = [sys.executable, "-m", "milvus_lite", "server", "--host", "127.0.0.1"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [*command, "--port", str(port), "--data-dir", str(folder / "data")],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"milvus://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()

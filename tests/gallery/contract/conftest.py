@@ -1,5 +1,7 @@
 """The kinds of gallery that must behave alike; each gives a place where there is none yet."""
 
+import uuid
+
 import numpy as np
 import pytest
 
@@ -13,12 +15,26 @@ KINDS = [
     ("folder", "float16"),
     ("postgres", "float32"),
     ("postgres", "float16"),
+    ("milvus_lite", "float32"),
+    ("milvus_server", "float32"),
 ]
 
 
 @pytest.fixture
 def folder_place(tmp_path):
     return str(tmp_path / "made" / "gallery")
+
+
+@pytest.fixture
+def milvus_lite_place(tmp_path):
+    pytest.importorskip("milvus_lite", reason="no milvus-lite: pip install facekit[milvus]")
+    return f"milvus:{tmp_path / 'made' / 'faces.db'}"
+
+
+@pytest.fixture
+def milvus_server_place(milvus, monkeypatch):
+    monkeypatch.setattr("facekit.gallery.milvus.register.PATIENCE", 3.0)
+    return f"{milvus}/t{uuid.uuid4().hex}"
 
 
 @pytest.fixture(params=KINDS, ids="-".join)
@@ -35,6 +51,13 @@ def dtype(kind):
 def place(kind, request):
     """Where no gallery is yet."""
     return request.getfixturevalue(f"{kind[0]}_place")
+
+
+@pytest.fixture
+def several_processes(kind):
+    """Skips the kinds of gallery that only one process can open at a time."""
+    if kind[0] == "milvus_lite":
+        pytest.skip("Milvus Lite serves one process at a time")
 
 
 @pytest.fixture

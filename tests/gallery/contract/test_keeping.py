@@ -256,6 +256,7 @@ def test_threads_share_a_gallery(backend, vectors):
     assert numbers == sorted(set(numbers))
 
 
+@pytest.mark.usefixtures("several_processes")
 def test_writers_of_several_processes_take_turns(backend, place):
     script = f"""
 import sys
@@ -294,6 +295,7 @@ def test_one_indexes_and_others_wait(backend, place):
     assert inside.is_set()
 
 
+@pytest.mark.usefixtures("several_processes")
 def test_a_killed_indexer_keeps_nobody_waiting(backend, place):
     script = f"""
 import os, signal
