@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from facekit import distance, images, thresholds, zoo
+from facekit import counting, distance, images, thresholds, zoo
 from facekit.checks import is_numbers
 from facekit.errors import FaceKitError, InvalidArgument, NotYetAvailable, UnknownName
 from facekit.pipeline import DEFAULT_FACE_RULE, FaceKit
@@ -396,7 +396,7 @@ def find(
         os.fspath(db_path),
         place,
         refreshed=refresh_database,
-        progress=None if silent else _counting(),
+        progress=counting.bar("Indexing", silent),
     ) as kept:
         rows = list(finding.answers(kit, kept, queries, question, os.fspath(db_path)))
     shape = finding.frame if return_type != "dict" else list
@@ -407,22 +407,6 @@ def find(
         for query, answer in zip(queries, rows, strict=True)
     ]
     return made if many else made[0]
-
-
-def _counting() -> Callable[[int, int], None]:
-    """A progress bar on stderr, drawn once there is something to count, if that is a terminal."""
-    bars: list[Any] = []
-
-    def show(done: int, total: int) -> None:
-        if not bars:
-            from tqdm import tqdm
-
-            bars.append(tqdm(total=total, desc="Indexing", unit=" photos", disable=None))
-        bars[0].update(done - bars[0].n)
-        if done == total:
-            bars[0].close()
-
-    return show
 
 
 def _colored(crop: np.ndarray, color: str, normalize: bool) -> np.ndarray:

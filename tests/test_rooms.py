@@ -35,14 +35,17 @@ verdict
 parallel
 pipeline
 gallery
+placing sheet counting
+clusters duplicates
 verbs
 catalog extend face_files render compat
+render_photos
 model_cards benchmark
 threshold_fit
 calibration
 cli_arguments
 cli_job
-cli_benchmark cli_gallery
+cli_benchmark cli_gallery cli_photos
 cli_commands
 cli
 __main__

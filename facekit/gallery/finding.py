@@ -220,7 +220,7 @@ def _row(
     )
     confidence = None if blind else fitted.confidence(hit.distance)
     return {
-        "identity": _identity(hit.face, db_path),
+        "identity": identity(hit.face, db_path),
         "hash": hit.face.content,
         **{f"target_{side}": target[side] for side in _SIDES},
         "threshold": limit,
@@ -231,7 +231,8 @@ def _row(
     }
 
 
-def _identity(face: StoredFace, db_path: str) -> str:
+def identity(face: StoredFace, db_path: str) -> str:
+    """A face's photo as it can be opened, or a name where there is no file."""
     if face.path is not None:
         if places.present(db_path):
             return face.path
