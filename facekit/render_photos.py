@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import floor
 from typing import Any
 
 from facekit.render import table
@@ -81,7 +82,8 @@ def _names(people: Sequence[dict[str, Any]]) -> str:
 
 
 def _likeness(row: dict[str, Any]) -> str:
-    return "same bytes" if row["same_bytes"] else f"{row['likeness']:.3f}"
+    # Rounded down: 1 would say that nothing differs.
+    return "same bytes" if row["same_bytes"] else f"{floor(row['likeness'] * 1000) / 1000:.3f}"
 
 
 def _hidden(count: int) -> list[str]:

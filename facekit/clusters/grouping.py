@@ -91,8 +91,8 @@ def _good(face: StoredFace, least_size: float, least_score: float) -> bool:
 def grouped(found: Faces, limit: float, least_photos: int) -> list[Group]:
     """The people of a collection, who is on most photos first.
 
-    Good faces form groups; two faces of one photo are two people. Each other face joins the
-    group that it is closest to, if that is within the limit: tiny and blurred faces resemble
+    Good faces form groups; two faces of one photo are two people, but for the odd mirror.
+    Each other face joins the group that it is closest to, if that is within the limit: tiny and blurred faces resemble
     each other whoever they show, and would tie strangers together.
 
     Parameters

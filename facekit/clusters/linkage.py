@@ -12,9 +12,14 @@ import numpy as np
 
 from facekit.gallery.pairs import close_pairs
 
-_NEIGHBOURS = 128  # of a face, or of a group, at a time: memory grows with faces, not with pairs
+# Pairs that are looked at in turn, and neighbours of a face that are in any case: memory grows
+# with the faces, not with their pairs.
+_PAIRS, _NEIGHBOURS = 1 << 21, 32
 _SLACK = 1e-6  # float32 products are off by less; the limit is applied in float64
-_PAIRS_AT_ONCE = 1 << 16
+_PAIRS_AT_ONCE = 1 << 13
+# Two groups with more faces on common photos than this share of the smaller one are two people:
+# siblings are photographed together. Fewer are mirrors, collages and faces found twice.
+_TOGETHER = 0.1
 
 
 def average_linkage(
@@ -29,7 +34,8 @@ def average_linkage(
     limit : float
         Largest mean distance between the faces of two groups that become one.
     apart : numpy.ndarray, optional
-        ``int64 (P, 2)``: faces that never come into one group.
+        ``int64 (P, 2)``: faces that are on one photo. Groups with more than one such pair in
+        ten faces of the smaller group are not merged.
 
     Returns
     -------
@@ -40,14 +46,15 @@ def average_linkage(
     -----
     Pairs that are each other's closest are merged together, which gives the same as one
     after the other because no merge brings a third group closer than the closer of the two
-    was; that holds with ``apart`` too. A face with more than 128 neighbours lends itself to
-    the closest of them first; then the groups are compared anew, until none are left to merge.
+    was. A face with more neighbours than are looked at (32 or more) meets the closest of them
+    first; then the groups are compared anew, until none are left to merge.
     """
     groups = _Groups(vectors, apart)
     while True:
         alive = groups.alive()
         means = groups.means(alive).astype(np.float32)
-        first, second, complete = close_pairs(means, 1 - limit - _SLACK, _NEIGHBOURS)
+        most = max(_NEIGHBOURS, _PAIRS // max(len(alive), 1))
+        first, second, complete = close_pairs(means, 1 - limit - _SLACK, most)
         merged = groups.merge(alive[first], alive[second], limit)
         if complete or not merged:
             return groups.label
@@ -73,9 +80,10 @@ class _Groups:
         gaps = self._gaps(first, second)
         any_merged = False
         while True:
-            near = (gaps <= limit) & ~self._forbidden(first, second)
+            near = gaps <= limit
             first, second, gaps = first[near], second[near], gaps[near]
-            into, gone = self._mutual(first, second, gaps)
+            free = ~self._forbidden(first, second)  # which may change when groups grow
+            into, gone = self._mutual(first[free], second[free], gaps[free])
             if not len(into):
                 return any_merged
             any_merged = True
@@ -87,13 +95,15 @@ class _Groups:
             changed = np.zeros(len(self.label), bool)
             changed[into] = True
             first, second = renamed[first], renamed[second]
-            first, second = np.minimum(first, second), np.maximum(first, second)
-            # Of several pairs of the same groups one is kept.
-            _, kept = np.unique(self._keys(first, second), return_index=True)
-            kept = kept[first[kept] != second[kept]]
-            first, second, gaps = first[kept], second[kept], gaps[kept]
             stale = changed[first] | changed[second]
-            gaps[stale] = self._gaps(first[stale], second[stale])
+            # Of several pairs of the same groups one is kept.
+            one, other = first[stale], second[stale]
+            keys = np.unique(self._keys(np.minimum(one, other), np.maximum(one, other)))
+            one, other = np.divmod(keys, len(self.label))
+            one, other = one[one != other], other[one != other]
+            first = np.concatenate([first[~stale], one])
+            second = np.concatenate([second[~stale], other])
+            gaps = np.concatenate([gaps[~stale], self._gaps(one, other)])
 
     def _gaps(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Mean cosine distances between the faces of pairs of groups."""
@@ -109,23 +119,28 @@ class _Groups:
         if not len(self._apart):
             return np.zeros(len(first), bool)
         one, other = self.label[self._apart[:, 0]], self.label[self._apart[:, 1]]
-        keys = self._keys(np.minimum(one, other), np.maximum(one, other))
-        return np.isin(self._keys(first, second), keys)
+        both = self._keys(np.minimum(one, other), np.maximum(one, other))
+        keys, counts = np.unique(both, return_counts=True)
+        mine = self._keys(first, second)
+        at = np.minimum(np.searchsorted(keys, mine), len(keys) - 1)
+        together = np.where(keys[at] == mine, counts[at], 0)
+        return together > _TOGETHER * np.minimum(self._sizes[first], self._sizes[second])
 
     def _mutual(
         self, first: np.ndarray, second: np.ndarray, gaps: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Groups that are each other's closest; of equal gaps the first pair is closer."""
-        ends = np.concatenate([first, second])
-        others = np.concatenate([second, first])
-        order = np.lexsort((np.tile(self._keys(first, second), 2), np.tile(gaps, 2), ends))
-        ends, others = ends[order], others[order]
-        closest = np.full(len(self.label), -1)
-        leads = np.flatnonzero(np.diff(ends, prepend=-1))
-        closest[ends[leads]] = others[leads]
-        into = np.flatnonzero(closest >= 0)
-        into = into[(closest[closest[into]] == into) & (into < closest[into])]
-        return into, closest[into]
+        closest = np.full(len(self.label), np.inf)
+        np.minimum.at(closest, first, gaps)
+        np.minimum.at(closest, second, gaps)
+        best = (gaps == closest[first]) & (gaps == closest[second])
+        first, second = first[best], second[best]
+        keys = self._keys(first, second)
+        lead = np.full(len(self.label), np.iinfo(np.int64).max)
+        np.minimum.at(lead, first, keys)
+        np.minimum.at(lead, second, keys)
+        mutual = (keys == lead[first]) & (keys == lead[second])
+        return first[mutual], second[mutual]
 
     def _keys(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """One number a pair."""

@@ -115,6 +115,7 @@ def cluster(
         flip=flip,
         detector_options=detector_options,
     )
+    kit.have_weights()  # fetches what is missing
     limit_of(kit, 1, threshold=threshold, far=far)  # a mistake is told before the photos are read
     with finding.open_gallery(
         kit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor
 from typing import Any
 
 from facekit.sheet.page import Picture, Section, Sheet
@@ -52,7 +53,11 @@ def size(count: int) -> str:
 
 def _picture(row: dict[str, Any], *, best: bool) -> Picture:
     name = row["identity"].replace("\\", "/").rpartition("/")[2]
-    same = "same bytes" if row["same_bytes"] else f"likeness {row['likeness']:.3f}"
+    same = (
+        "same bytes"
+        if row["same_bytes"]
+        else f"likeness {floor(row['likeness'] * 1000) / 1000:.3f}"
+    )
     lines = (
         name,
         f"{row['width']}x{row['height']} · {size(row['bytes'])}",

@@ -52,6 +52,11 @@ def signature(path: str) -> Signature:
     except (FaceKitError, OSError) as error:
         cause = error.cause if isinstance(error, FaceKitError) else error.strerror
         return Signature("", 0, 0, 0, _NOTHING, str(cause).removeprefix(f"{path}: "))
+    return signature_of(picture, content)
+
+
+def signature_of(picture: np.ndarray, content: str = "") -> Signature:
+    """The signature of a picture, ``uint8 (H, W, 3)`` BGR."""
     height, width = picture.shape[:2]
     small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     channels = small.astype(np.int16)

@@ -37,9 +37,9 @@ def close_pairs(
         wanted = np.triu(products >= least, 1)
         if most is not None:
             for row in np.flatnonzero(wanted.sum(1) > most):
-                after = np.where(wanted[row], products[row], -np.inf)
-                wanted[row] = False
-                wanted[row, np.argpartition(after, -most)[-most:]] = True
+                after = np.flatnonzero(wanted[row])
+                order = np.argpartition(products[row, after], -most)
+                wanted[row, after[order[:-most]]] = False
                 complete = False
         first, second = np.nonzero(wanted)
         firsts.append(first + start)

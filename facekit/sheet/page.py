@@ -14,6 +14,8 @@ from urllib.parse import quote
 from facekit.errors import InvalidArgument
 from facekit.sheet.thumbnails import Box, Progress, thumbnails
 
+_IN_HALF = 2  # whole photos that half the page's width has room for
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -105,11 +107,13 @@ def _pieces(sheet: Sheet, small: Mapping[tuple[str, Box], bytes], folder: Path) 
     )
     for name, value in sheet.facts.items():
         yield f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>\n"
-    yield f'</dl>\n<p class="about">{escape(sheet.about)}</p>\n</header>\n<main>\n'
+    yield f'</dl>\n<p class="about">{escape(sheet.about)}</p>\n</header>\n'
     kind = "photos" if sheet.whole_photos else "faces"
+    yield f"<main{' class=whole' if sheet.whole_photos else ''}>\n"
     for section in sheet.sections:
+        wide = " class=wide" if len(section.pictures) > _IN_HALF else ""
         yield (
-            f'<section>\n<div class="head"><h2>{escape(section.title)}</h2>'
+            f'<section{wide}>\n<div class="head"><h2>{escape(section.title)}</h2>'
             f'<p>{escape(section.about)}</p></div>\n<ol class="pictures {kind}">\n'
         )
         for picture in section.pictures:
