@@ -158,8 +158,10 @@ def _note(top: Path, steps: Sequence[Step]) -> None:
 def _do(steps: Sequence[Step], progress: Progress | None) -> None:
     for done, step in enumerate(steps, 1):
         source, target = Path(step.source), Path(step.target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _ACTIONS[step.action](source, target)
+        # Where the photo is gone and this is there, a killed run did it.
+        if os.path.lexists(source) or not os.path.lexists(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _ACTIONS[step.action](source, target)
         if progress is not None:
             progress(done, len(steps))
 
@@ -207,8 +209,6 @@ def _symbolic(source: Path, target: Path) -> None:
 
 
 def _move(source: Path, target: Path) -> None:
-    if not os.path.lexists(source) and os.path.lexists(target):
-        return  # done before the kill
     if not os.path.lexists(target):
         try:
             os.link(source, target)
