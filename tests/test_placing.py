@@ -1,9 +1,9 @@
 """Photos come into folders whole, never over another file, whatever happens on the way."""
 
 import json
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -70,9 +70,12 @@ def test_another_file_is_never_overwritten(photos, target):
 
 
 def test_names_that_differ_in_case_only_do_not_meet(photos, target):
-    steps = plan([(str(photos / "a.jpg"), "x.jpg", COPY)] * 1
-                 + [(str(photos / "sub" / "b.jpg"), "X.jpg", COPY)], target)
-    assert [os.path.basename(step.target) for step in steps] == ["x.jpg", "X-2.jpg"]
+    steps = plan(
+        [(str(photos / "a.jpg"), "x.jpg", COPY)] * 1
+        + [(str(photos / "sub" / "b.jpg"), "X.jpg", COPY)],
+        target,
+    )
+    assert [Path(step.target).name for step in steps] == ["x.jpg", "X-2.jpg"]
 
 
 def test_moving_keeps_links_of_the_photo(photos, target):

@@ -92,8 +92,8 @@ def grouped(found: Faces, limit: float, least_photos: int) -> list[Group]:
     """The people of a collection, who is on most photos first.
 
     Good faces form groups; two faces of one photo are two people, but for the odd mirror.
-    Each other face joins the group that it is closest to, if that is within the limit: tiny and blurred faces resemble
-    each other whoever they show, and would tie strangers together.
+    Each other face joins the group that it is closest to, if that is within the limit: tiny
+    and blurred faces resemble each other whoever they show, and would tie strangers together.
 
     Parameters
     ----------

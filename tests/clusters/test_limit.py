@@ -37,7 +37,8 @@ def test_the_callers_own(kit):
     assert loose.source["far"] == 0.01
 
 
-def test_a_model_of_one_published_threshold(registries, flattening):
+@pytest.mark.usefixtures("registries")
+def test_a_model_of_one_published_threshold(flattening):
     spec = RecognizerSpec(
         name="Published",
         weights=("published",),
