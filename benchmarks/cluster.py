@@ -29,7 +29,7 @@ from facekit.clusters.linkage import average_linkage
 from facekit.gallery.pairs import close_pairs
 from facekit.pipeline import FaceKit
 
-STEPS = np.arange(-3, 1.01, 0.25)  # of the threshold at 1e-3, in tenths of the rate
+STEPS = np.arange(-3, 1.01, 0.25)  # tenfold rates around the threshold at 1e-3
 Way = Callable[[np.ndarray, float], np.ndarray]
 
 
@@ -138,6 +138,7 @@ def main() -> None:
             limit = loose + step * (loose - strict)
             label = way(vectors[mine], limit)
             tried[limit] = scores(label, people[mine])["B3 F"], label
+        show(name, "at 1e-3", loose, tried[loose][1], people[mine])
         best = max(tried, key=lambda limit: tried[limit][0])
         show(name, "View 1", best, tried[best][1], people[mine])
         show(name, "others", best, way(vectors[~mine], best), people[~mine])
