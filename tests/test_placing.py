@@ -156,6 +156,15 @@ def test_a_move_that_somebody_finished_otherwise(photos, target):
     (target / ".facekit-moves.json").write_text(json.dumps([vars(gone)]))
     with pytest.raises(InvalidArgument, match="Nothing is lost"):
         finish(target)
+    # Another file has come to lie where the photo was going: neither is touched.
+    (target / "p").mkdir(exist_ok=True)
+    (target / "p" / "a.jpg").write_bytes(b"other")
+    step = Step(str(photos / "a.jpg"), str(target / "p" / "a.jpg"), MOVE)
+    (target / ".facekit-moves.json").write_text(json.dumps([vars(step)]))
+    with pytest.raises(InvalidArgument, match="Nothing is lost"):
+        finish(target)
+    assert (photos / "a.jpg").exists()
+    assert (target / "p" / "a.jpg").read_bytes() == b"other"
     (target / ".facekit-moves.json").write_text("{")
     with pytest.raises(InvalidArgument, match="damaged"):
         finish(target)
