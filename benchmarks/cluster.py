@@ -30,6 +30,7 @@ from facekit.gallery.pairs import close_pairs
 from facekit.pipeline import FaceKit
 
 STEPS = np.arange(-3, 1.01, 0.25)  # tenfold rates around the threshold at 1e-3
+SIZES = (200, 400, 800, 1600, 3200, 6400)
 Way = Callable[[np.ndarray, float], np.ndarray]
 
 
@@ -104,6 +105,33 @@ WAYS: dict[str, Way] = {
 }
 
 
+def by_size(
+    kit: FaceKit, vectors: np.ndarray, people: np.ndarray, loose: float, strict: float
+) -> None:
+    """The best step for collections of several sizes, and the rule's; means of three draws."""
+    rng = np.random.default_rng(1)
+    for size in SIZES:
+        tried = []
+        for _ in range(3):
+            order = rng.permutation(np.unique(people))
+            counts = np.cumsum([(people == name).sum() for name in order])
+            some = np.isin(people, order[: np.searchsorted(counts, size) + 1])
+            rule = limit_of(kit, int(some.sum()), threshold=None, far=None).value
+            limits = [loose + step * (loose - strict) for step in STEPS] + [rule]
+            tried.append(
+                [
+                    scores(average_linkage(vectors[some], limit), people[some])["B3 F"]
+                    for limit in limits
+                ]
+            )
+        *mean, ours = np.mean(tried, axis=0)
+        best = int(np.argmax(mean))
+        print(
+            f"{size:6} faces: best B3 F {mean[best]:.3f} "
+            f"at 1e{STEPS[best] - 3:+.2f}, rule {ours:.3f}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
@@ -132,6 +160,7 @@ def main() -> None:
         figures = " ".join(f"{k} {v:.4g}" for k, v in scores(label, true).items())
         print(f"{name:18} {where:7} n {len(true)} limit {limit:.4f} {figures}", flush=True)
 
+    by_size(kit, vectors[mine], people[mine], loose, strict)
     for name, way in WAYS.items():
         tried = {}
         for step in STEPS if way is not hdbscan else [0]:
