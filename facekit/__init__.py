@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from facekit._version import __version__
 
 if TYPE_CHECKING:
+    from facekit.clusters.verb import cluster
+    from facekit.duplicates.verb import dedupe
     from facekit.errors import FaceKitError, FaceNotFound, ImageError
     from facekit.extend import register_detector, register_recognizer
     from facekit.images import Image
@@ -33,6 +35,8 @@ _ROOM_OF = {
     "ImageError": "errors",
     "Result": "types",
     "VerifyResult": "types",
+    "cluster": "clusters.verb",
+    "dedupe": "duplicates.verb",
     "extract_faces": "verbs",
     "find": "verbs",
     "register_detector": "extend",
@@ -56,6 +60,8 @@ __all__ = [
     "Result",
     "VerifyResult",
     "__version__",
+    "cluster",
+    "dedupe",
     "extract_faces",
     "find",
     "register_detector",

@@ -58,7 +58,7 @@ def add(
         kit, kept = made_at(place, model_name, detector_backend, dtype)
         with kept:
             photos = _by_person(pictures, name)
-            show = progress.photos("Adding")
+            show = progress.bar("Adding")
             show(0, len(photos))
             return list(enrol(kit, kept, photos, rules, lambda done: show(done, len(photos))))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -27,12 +25,13 @@ def copy(source: str, target: str, *, dtype: str | None = None, pretty: bool | N
     """
 
     def make():
+        from facekit import progress
         from facekit.gallery import copying, places
 
         with places.opened(source) as old:
             kind = dtype or old.info()["dtype"]
             with places.made(target, old.origin, kind) as new:
-                return asdict(copying.copy(old, new, _progress()))
+                return asdict(copying.copy(old, new, progress.bar("Copying", unit="faces")))
 
     return Job(make, render("facts"), pretty)
 
@@ -74,17 +73,6 @@ def index(
             return kept.make_index(metric, ef)
 
     return Job(make, render("facts"), pretty)
-
-
-def _progress() -> Callable[[int, int], None] | None:
-    if not sys.stderr.isatty():
-        return None
-
-    def show(done: int, total: int) -> None:
-        end = "\n" if done >= total else ""
-        print(f"\r{done} of {total} faces", end=end, file=sys.stderr, flush=True)
-
-    return show
 
 
 COMMANDS: dict[str, Any] = {"copy": copy, "index": index}

@@ -6,18 +6,30 @@ from collections.abc import Callable
 from typing import Any
 
 
-def photos(doing: str) -> Callable[[int, int], None]:
-    """A function that is told the number of photos done and to do, and draws it.
+def bar(
+    doing: str, silent: bool = False, unit: str = "photos"
+) -> Callable[[int, int], None] | None:
+    """A function that is told how many are done and how many there are, and draws it.
 
     Nothing is drawn before there is something to count.
+
+    Parameters
+    ----------
+    doing : str
+        What is done: "Indexing".
+    silent : bool
+        None instead of a function.
+    unit : str
     """
+    if silent:
+        return None
     bars: list[Any] = []
 
     def show(done: int, total: int) -> None:
         if not bars:
             from tqdm import tqdm
 
-            bars.append(tqdm(total=total, desc=doing, unit=" photos", disable=None))
+            bars.append(tqdm(total=total, desc=doing, unit=f" {unit}", disable=None))
         bars[0].update(done - bars[0].n)
         if done == total:
             bars[0].close()

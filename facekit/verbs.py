@@ -399,7 +399,7 @@ def find(
         os.fspath(db_path),
         place,
         refreshed=refresh_database,
-        progress=None if silent else progress.photos("Indexing"),
+        progress=progress.bar("Indexing", silent),
         thumbnails=thumbnails,
     ) as kept:
         rows = list(finding.answers(kit, kept, queries, question, os.fspath(db_path)))

@@ -35,14 +35,17 @@ verdict
 parallel progress
 pipeline
 gallery
+placing sheet
+clusters duplicates
 verbs
 catalog extend face_files render compat
+render_photos
 model_cards benchmark
 threshold_fit
 calibration
 cli_arguments
 cli_job
-cli_benchmark cli_find cli_kept
+cli_benchmark cli_find cli_kept cli_photos
 cli_enrol cli_gallery_copy cli_people
 cli_gallery
 cli_commands

@@ -150,8 +150,7 @@ def answers(
     limit = fitted.value if question.threshold is None else float(question.threshold)
     faces = [face for query in queries for face in query.faces]
     found = iter(_search(kit, gallery, faces, question, limit))
-    # Paths of a folder's own gallery are relative to the folder.
-    folder = None if places.is_database(db_path) or places.present(db_path) else db_path
+    folder = folder_of(db_path)
     for query in queries:
         yield [
             [_row(hit, face, limit, fitted, folder, kit) for hit in next(found)]
@@ -228,7 +227,7 @@ def _row(
     )
     confidence = None if blind else fitted.confidence(hit.distance)
     return {
-        "identity": _identity(hit.face, folder),
+        "identity": identity(hit.face, folder),
         "hash": hit.face.content,
         **{f"target_{side}": target[side] for side in _SIDES},
         "threshold": limit,
@@ -239,7 +238,13 @@ def _row(
     }
 
 
-def _identity(face: StoredFace, folder: str | None) -> str:
+def folder_of(db_path: str) -> str | None:
+    """The folder that a gallery's paths are relative to; None for a gallery by itself."""
+    return None if places.is_database(db_path) or places.present(db_path) else db_path
+
+
+def identity(face: StoredFace, folder: str | None) -> str:
+    """A face's photo as it can be opened, or a name where there is no file."""
     if face.path is not None:
         if folder is None:
             return face.path
