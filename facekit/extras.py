@@ -18,6 +18,7 @@ EXTRAS = {
     "mediapipe": "mediapipe",
     "pyarrow": "parquet",
     "pyarrow.parquet": "parquet",
+    "ray": "ray",
 }
 
 

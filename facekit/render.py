@@ -458,3 +458,25 @@ def facts(value: dict[str, Any]) -> str:
         f"{name.replace('_', ' ')}: {', '.join(map(str, v)) if isinstance(v, (list, tuple)) else v}"
         for name, v in value.items()
     )
+
+
+def embedded(summary: dict[str, Any]) -> str:
+    """What a run over a collection left, and what is amiss."""
+    lines = [
+        f"{summary['faces']:,} faces of {summary['photos']:,} photos in "
+        f"{summary['shards']:,} files of {summary['out']}"
+    ]
+    for key, what in (("without_face", "without a face"), ("broken", "that cannot be read")):
+        if summary[key]:
+            lines.append(f"{summary[key]:,} photos {what}: column reason")
+    if summary["embedded"]:
+        lines.append(
+            f"this run: {summary['embedded']:,} photos in {summary['seconds']:,} s, "
+            f"{summary['photos_per_second']:,} a second"
+        )
+    else:
+        lines.append("this run: nothing was left to do")
+    lines += [f"not made: {reason}" for reason in summary["failed"]]
+    if summary["failed"]:
+        lines.append("the same command tries again")
+    return "\n".join(lines)

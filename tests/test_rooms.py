@@ -35,14 +35,14 @@ verdict
 parallel progress
 pipeline
 gallery
-verbs
+bulk verbs
 catalog extend face_files render compat
 model_cards benchmark
 threshold_fit
 calibration
 cli_arguments
 cli_job
-cli_benchmark cli_find cli_kept
+cli_benchmark cli_embed cli_find cli_kept
 cli_enrol cli_people
 cli_gallery
 cli_commands
