@@ -12,8 +12,8 @@ from facekit.errors import InvalidArgument
 
 @typed
 def embed(
-    *,
     input: str | None = None,
+    *,
     out: str | None = None,
     engine: str = "local",
     address: str | None = None,

@@ -423,7 +423,7 @@ def _in_all(rows: list[dict[str, Any]]) -> str:
 
 
 def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def people(rows: list[dict[str, Any]]) -> str:
@@ -463,15 +463,15 @@ def facts(value: dict[str, Any]) -> str:
 def embedded(summary: dict[str, Any]) -> str:
     """What a run over a collection left, and what is amiss."""
     lines = [
-        f"{summary['faces']:,} faces of {summary['photos']:,} photos in "
-        f"{summary['shards']:,} files of {summary['out']}"
+        f"{_counted(summary['faces'], 'face')} of {_counted(summary['photos'], 'photo')} in "
+        f"{_counted(summary['shards'], 'file')} of {summary['out']}"
     ]
     for key, what in (("without_face", "without a face"), ("broken", "that cannot be read")):
         if summary[key]:
-            lines.append(f"{summary[key]:,} photos {what}: column reason")
+            lines.append(f"{_counted(summary[key], 'photo')} {what}: column reason says why")
     if summary["embedded"]:
         lines.append(
-            f"this run: {summary['embedded']:,} photos in {summary['seconds']:,} s, "
+            f"this run: {_counted(summary['embedded'], 'photo')} in {summary['seconds']:,} s, "
             f"{summary['photos_per_second']:,} a second"
         )
     else:

@@ -19,6 +19,7 @@ from facekit.image_fetch import user_path
 
 _MAGIC = frozenset("*?[")
 _ENDINGS = frozenset(images.EXTENSIONS)
+_FEW = 12  # columns that a sentence may list
 _TABLES = {".csv": ",", ".tsv": "\t"}
 
 
@@ -72,7 +73,8 @@ def photos(named: Any) -> Iterator[Listed]:
         fixed = list(takewhile(lambda part: not _MAGIC & set(part), parts))
         root = Path(*fixed)
         wanted = parts[len(fixed) :]
-        return _below(root, _matching(str(root), wanted, _reach(wanted, {0}), ()))
+        start = _reach(wanted, {0}) - {len(wanted)}
+        return _below(root, _matching(str(root), wanted, start, ()))
     if not place.is_file():
         raise InvalidArgument(
             f"{text} is no folder, no file and no pattern.",
@@ -119,27 +121,26 @@ def _matching(
         return
     above = (*above, folder)
     for entry in entries:
-        after = _reach(parts, _after(parts, at, entry.name))
+        after = _after(parts, at, entry.name)
         if not after:
             continue
         if entry.is_dir():
             back = entry.is_symlink() and any(Path(entry.path).samefile(one) for one in above)
-            if not back and any(i < len(parts) for i in after):
-                yield from _matching(entry.path, parts, after, above)
+            within = _reach(parts, after) - {len(parts)}
+            if within and not back:
+                yield from _matching(entry.path, parts, within, above)
         elif len(parts) in after and Path(entry.name).suffix.lower() in _ENDINGS:
             yield entry.path
 
 
 def _after(parts: tuple[str, ...], at: set[int], name: str) -> set[int]:
-    """Which parts may come after a name, if these may come before."""
+    """Which parts may come behind a name, if it may be one of these; their number: none."""
     hidden = name.startswith(".")
     after = set()
     for i in at:
-        if i == len(parts):
-            continue
         if parts[i] == "**":
             if not hidden:
-                after.add(i)
+                after |= {i, i + 1} if i + 1 == len(parts) else {i}
         elif (not hidden or parts[i].startswith(".")) and fnmatch(name, parts[i]):
             after.add(i + 1)
     return after
@@ -192,7 +193,8 @@ def _parquet_rows(place: Path) -> Iterator[dict[str, Any]]:
     try:
         with parquet.ParquetFile(place) as file:
             names = file.schema_arrow.names
-            wanted = [name for name in ("path", "person") if name in names] or names[:12]
+            known = [name for name in ("path", "person") if name in names]
+            wanted = known if "path" in names else names[:_FEW]
             for batch in file.iter_batches(columns=wanted):
                 yield from batch.to_pylist()
     except extras.load("pyarrow", "A list in Parquet").ArrowInvalid as error:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 from facekit import extras
@@ -22,6 +25,8 @@ from facekit.runtime import cpu_count
 
 _RETRIES = 10  # of a shard whose machine or process was lost
 _AHEAD = 2  # shards handed out for each CPU, so that none waits for the driver
+_ANSWER = 10.0  # seconds in which the cluster must accept a connection
+_HOST = re.compile(r"(?:ray://)?\[?(?P<name>[^/]+?)\]?:(?P<port>\d+)")
 _STORE = 100 << 20  # bytes for Ray's objects on this machine; paths and counts are few
 # Ray sends statistics about its use to its makers unless told not to; the other one is a notice
 # about graphics cards.
@@ -122,22 +127,31 @@ def _connected(ray: Any, address: str | None, threads: int | None) -> Iterator[N
     if ray.is_initialized():
         yield  # the caller's own cluster
         return
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     place = address or os.environ.get("RAY_ADDRESS") or "local"
     own = {
         "num_cpus": threads or cpu_count(),
         "include_dashboard": False,
         "object_store_memory": _STORE,
     }
+    # What happens to machines Ray prints on standard output, between the answer's braces.
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        _connect(ray, place, quiet | (own if place == "local" else {}))
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _connect(ray: Any, place: str, settings: dict[str, Any]) -> None:
     try:
-        ray.init(address=place, **quiet, **(own if place == "local" else {}))
-    except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        # Ray would try for many minutes.
+        if host := _HOST.fullmatch(place):
+            socket.create_connection((host["name"], int(host["port"])), _ANSWER).close()
+        ray.init(address=place, **settings)
+    except (OSError, RuntimeError, ValueError, OverflowError, ray.exceptions.RayError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise BulkError(
             f"There is no Ray cluster at {place} that can be used ({reason}).",
             "Start one with `ray start --head`, or leave the address out.",
         ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
