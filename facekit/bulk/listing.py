@@ -97,7 +97,7 @@ def _below(root: Path, paths: Iterable[str]) -> Iterator[Listed]:
 
 
 def _listed(path: str, person: str | None = None) -> Listed:
-    whole = os.path.abspath(user_path(path))  # noqa: PTH100
+    whole = os.path.abspath(user_path(path) if path.startswith("~") else path)  # noqa: PTH100
     return Listed(whole, person if person is not None else person_of(path))
 
 

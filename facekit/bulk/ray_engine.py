@@ -27,7 +27,7 @@ _RETRIES = 10  # of a shard whose machine or process was lost
 _AHEAD = 2  # shards handed out for each CPU, so that none waits for the driver
 _ANSWER = 10.0  # seconds in which the cluster must accept a connection
 _HOST = re.compile(r"(?:ray://)?\[?(?P<name>[^/]+?)\]?:(?P<port>\d+)")
-_STORE = 100 << 20  # bytes for Ray's objects on this machine; paths and counts are few
+STORE = 100 << 20  # bytes for Ray's objects on this machine; paths and counts are few
 # Ray sends statistics about its use to its makers unless told not to; the other one is a notice
 # about graphics cards.
 _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -132,7 +132,7 @@ def _connected(ray: Any, address: str | None, threads: int | None) -> Iterator[N
     own = {
         "num_cpus": threads or cpu_count(),
         "include_dashboard": False,
-        "object_store_memory": _STORE,
+        "object_store_memory": STORE,
     }
     # What happens to machines Ray prints on standard output, between the answer's braces.
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
