@@ -37,7 +37,8 @@ class Progress:
 
     def begin(self, done: int, total: int) -> None:
         """So many photos of all are done already."""
-        self._done, self._total, self._start = done, total, time.monotonic()
+        self._done, self._total = done, total
+        self._start = self._shown = time.monotonic()
         if self._terminal and done < total:
             self._show(f"{done:,} of {total:,} photos")
 
