@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from facekit._version import __version__
 
 if TYPE_CHECKING:
+    from facekit.bulk.run import embed
     from facekit.clusters.verb import cluster
     from facekit.duplicates.verb import dedupe
     from facekit.errors import FaceKitError, FaceNotFound, ImageError
@@ -37,6 +38,7 @@ _ROOM_OF = {
     "VerifyResult": "types",
     "cluster": "clusters.verb",
     "dedupe": "duplicates.verb",
+    "embed": "bulk.run",
     "extract_faces": "verbs",
     "find": "verbs",
     "register_detector": "extend",
@@ -62,6 +64,7 @@ __all__ = [
     "__version__",
     "cluster",
     "dedupe",
+    "embed",
     "extract_faces",
     "find",
     "register_detector",

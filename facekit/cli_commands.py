@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from facekit import cli_benchmark, cli_find, cli_gallery, cli_photos, zoo
+from facekit import cli_benchmark, cli_embed, cli_find, cli_gallery, cli_photos, zoo
 from facekit.cli_arguments import Picture, typed
 from facekit.cli_job import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, Job, render, without
 from facekit.errors import InvalidArgument
@@ -302,6 +302,7 @@ COMMANDS: dict[str, Any] = {
     "cluster": cli_photos.cluster,
     "dedupe": cli_photos.dedupe,
     "gallery": cli_gallery.COMMANDS,
+    "embed": cli_embed.embed,
     "models": models,
     "weights": {
         "list": weights_list,

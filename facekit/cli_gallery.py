@@ -111,7 +111,7 @@ def import_faces(
     """Put the faces of an exported file into a gallery, which is made if need be.
 
     Args:
-        source: File that `facekit gallery export` wrote.
+        source: File that `facekit gallery export` wrote, or folder that `facekit embed` did.
         gallery: Folder or URL of the gallery.
         dtype: float32, or float16 for a gallery of half the size.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.

@@ -21,6 +21,7 @@ EXTRAS = {
     "pyarrow": "parquet",
     "pyarrow.parquet": "parquet",
     "pymilvus": "milvus",
+    "ray": "ray",
 }
 
 

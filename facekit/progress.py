@@ -6,9 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def bar(
-    doing: str, silent: bool = False, unit: str = "photos"
-) -> Callable[[int, int], None] | None:
+def bar(doing: str, silent: bool = False, unit: str = "photos") -> Callable[[int, int], None]:
     """A function that is told how many are done and how many there are, and draws it.
 
     Nothing is drawn before there is something to count.
@@ -18,14 +16,14 @@ def bar(
     doing : str
         What is done: "Indexing".
     silent : bool
-        None instead of a function.
+        The function draws nothing.
     unit : str
     """
-    if silent:
-        return None
     bars: list[Any] = []
 
     def show(done: int, total: int) -> None:
+        if silent:
+            return
         if not bars:
             from tqdm import tqdm
 

@@ -423,7 +423,7 @@ def _in_all(rows: list[dict[str, Any]]) -> str:
 
 
 def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def people(rows: list[dict[str, Any]]) -> str:
@@ -458,3 +458,25 @@ def facts(value: dict[str, Any]) -> str:
         f"{name.replace('_', ' ')}: {', '.join(map(str, v)) if isinstance(v, (list, tuple)) else v}"
         for name, v in value.items()
     )
+
+
+def embedded(summary: dict[str, Any]) -> str:
+    """What a run over a collection left, and what is amiss."""
+    lines = [
+        f"{_counted(summary['faces'], 'face')} of {_counted(summary['photos'], 'photo')} in "
+        f"{_counted(summary['shards'], 'file')} of {summary['out']}"
+    ]
+    for key, what in (("without_face", "without a face"), ("broken", "that cannot be read")):
+        if summary[key]:
+            lines.append(f"{_counted(summary[key], 'photo')} {what}: column reason says why")
+    if summary["embedded"]:
+        lines.append(
+            f"this run: {_counted(summary['embedded'], 'photo')} in {summary['seconds']:,} s, "
+            f"{summary['photos_per_second']:,} a second"
+        )
+    else:
+        lines.append("this run: nothing was left to do")
+    lines += [f"not made: {reason}" for reason in summary["failed"]]
+    if summary["failed"]:
+        lines.append("the same command tries again")
+    return "\n".join(lines)

@@ -37,7 +37,7 @@ pipeline
 gallery
 placing sheet
 clusters duplicates
-verbs
+bulk verbs
 catalog extend face_files render compat
 render_photos
 model_cards benchmark
@@ -45,7 +45,7 @@ threshold_fit
 calibration
 cli_arguments
 cli_job
-cli_benchmark cli_find cli_kept cli_photos
+cli_benchmark cli_embed cli_find cli_kept cli_photos
 cli_enrol cli_gallery_copy cli_people
 cli_gallery
 cli_commands
