@@ -58,6 +58,26 @@ def removed(server: Server, view: View, paths: Sequence[str]) -> tuple[Change, i
     return change, len(faces)
 
 
+def without(server: Server, view: View, numbers: Sequence[int]) -> tuple[Change, int]:
+    """Faces go, and photos without another one: the change, and how many faces that are."""
+    place = view.collection("faces")
+    faces: list[dict[str, Any]] = []
+    unique = list(dict.fromkeys(numbers))
+    for start in range(0, len(unique), _TEXTS):
+        some = view.condition("faces", f"face in {unique[start : start + _TEXTS]}")
+        faces += server.select(place, some, ["face", "path"])
+    gone = {row["face"] for row in faces}
+    change = Change()
+    drop_faces(server, view, change, faces)
+    paths = sorted({row["path"] for row in faces if row["path"]})
+    for texts in parts([rows.decoded(path) or "" for path in paths]):
+        others = server.select(place, view.condition("faces", f"path in {texts}"), ["face", "path"])
+        kept = {row["path"] for row in others if row["face"] not in gone}
+        photos = photos_at(server, view, texts)
+        change.gone["records"] += [row["row"] for row in photos if row["key"] not in kept]
+    return change, len(faces)
+
+
 def drop_faces(
     server: Server, view: View, change: Change, faces: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -131,14 +151,17 @@ def people(server: Server, view: View) -> list[Person]:
     """Everybody, by name."""
     faces: Counter[str] = Counter()
     photos: dict[str, set[str]] = {}
+    last: dict[str, str] = {}
     some = view.condition("faces", 'person != ""')
-    for row in server.select(view.collection("faces"), some, ["person", "path"]):
+    for row in server.select(view.collection("faces"), some, ["person", "path", "date"]):
         faces[row["person"]] += 1
+        last[row["person"]] = max(row["date"], last.get(row["person"], ""))
         paths = photos.setdefault(row["person"], set())
         if row["path"]:
             paths.add(row["path"])
     found = [
-        Person(rows.decoded(name) or "", count, len(photos[name])) for name, count in faces.items()
+        Person(rows.decoded(name) or "", count, len(photos[name]), last[name] or None)
+        for name, count in faces.items()
     ]
     return sorted(found, key=lambda person: person.name)
 

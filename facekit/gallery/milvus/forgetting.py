@@ -67,7 +67,8 @@ def traced(server: Server, view: View, person: str, dimension: int) -> tuple[Cha
     faces = list(
         server.select(place, view.condition("faces", me), ["face", "path", "vector"], _VECTORS)
     )
-    if not faces:
+    lines = [row["row"] for row in changes.log_rows(server, view, person)]
+    if not faces and not lines:
         changes.known({one.name for one in changes.people(server, view)}, person)
     change = Change()
     pictures = changes.drop_faces(server, view, change, faces)
@@ -84,7 +85,6 @@ def traced(server: Server, view: View, person: str, dimension: int) -> tuple[Cha
         found = changes.photos_at(server, view, some)
         change.gone["records"] += [row["row"] for row in found]
         photos += len(found)
-    lines = [row["row"] for row in changes.log_rows(server, view, person)]
     change.gone["records"] += lines
     vectors = np.array([row["vector"] for row in faces], np.float32).reshape(-1, dimension)
     trace = Trace(

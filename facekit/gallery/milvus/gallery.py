@@ -224,6 +224,15 @@ class MilvusGallery:
             turn.commit(change)
         return count
 
+    def remove_faces(self, faces: Sequence[int]) -> int:
+        """See ``Backend.remove_faces``."""
+        if not faces:
+            return 0
+        with self._turns.writing() as turn:
+            change, count = changes.without(self._server, turn.view, faces)
+            turn.commit(change)
+        return count
+
     def rename(self, old: str, new: str) -> int:
         """See ``Backend.rename``."""
         with self._turns.writing() as turn:

@@ -101,6 +101,22 @@ def drop_photos(db: Connection[Any], paths: Sequence[str]) -> int:
     return len(faces)
 
 
+def drop_faces(db: Connection[Any], numbers: Sequence[int]) -> int:
+    """Take faces, and photos without another one, out of the tables; how many faces that were."""
+    query = "SELECT id, photo FROM face WHERE id = ANY(%s)"
+    found = db.execute(query, (list(numbers),)).fetchall()
+    if not found:
+        return 0
+    people.drop_faces(db, [number for number, _ in found])
+    db.execute(
+        "DELETE FROM photo WHERE id = ANY(%s) "
+        "AND NOT EXISTS (SELECT 1 FROM face WHERE face.photo = photo.id)",
+        ([photo for _, photo in found if photo is not None],),
+    )
+    people.drop_empty(db)
+    return len(found)
+
+
 def update_photos(db: Connection[Any], changes: Sequence[PhotoChange]) -> None:
     """Note what became of files; faces may get another person."""
     known = db.execute(

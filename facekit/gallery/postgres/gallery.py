@@ -219,6 +219,11 @@ class PostgresGallery:
         with self.database.writing() as db:
             return changes.drop_photos(db, paths)
 
+    def remove_faces(self, faces: Sequence[int]) -> int:
+        """See ``Backend.remove_faces``; PostgreSQL reuses the rows' space in time."""
+        with self.database.writing() as db:
+            return changes.drop_faces(db, faces)
+
     def rename(self, old: str, new: str) -> int:
         """See ``Backend.rename``."""
         with self.database.writing() as db:

@@ -29,10 +29,13 @@ class Trace:
     log_lines: list[int]
 
 
+_NOBODY = 0  # numbers of people begin with 1
+
+
 def listed(db: Connection[Any]) -> list[Person]:
     """Everybody, by name."""
     query = """
-        SELECT name, count(face.id), count(DISTINCT face.photo)
+        SELECT name, count(face.id), count(DISTINCT face.photo), max(face.date)
         FROM person LEFT JOIN face ON face.person = person.id
         GROUP BY person.id ORDER BY name
     """
@@ -124,8 +127,9 @@ def drop_empty(db: Connection[Any]) -> None:
 
 
 def trace(db: Connection[Any], name: str) -> Trace:
-    """All that a gallery holds of a person."""
-    number = _known(db, name)
+    """All that a gallery holds of a person, who may be left in the log alone."""
+    lines = db.execute("SELECT id FROM log WHERE person = %s", (name,)).fetchall()
+    number = _NOBODY if lines and not _found(db, name) else _known(db, name)
     faces = db.execute("SELECT id FROM face WHERE person = %s ORDER BY id", (number,)).fetchall()
     # A photo that shows others too stays theirs.
     photos = db.execute(
@@ -138,7 +142,6 @@ def trace(db: Connection[Any], name: str) -> Trace:
         "SELECT face FROM thumbnail WHERE face IN (SELECT id FROM face WHERE person = %s)",
         (number,),
     ).fetchall()
-    lines = db.execute("SELECT id FROM log WHERE person = %s", (name,)).fetchall()
     return Trace(
         person=name,
         number=number,
@@ -161,8 +164,12 @@ def remove(db: Connection[Any], found: Trace) -> None:
         db.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", (ids,))
 
 
+def _found(db: Connection[Any], name: str) -> tuple[int] | None:
+    return db.execute("SELECT id FROM person WHERE name = %s", (name,)).fetchone()
+
+
 def _known(db: Connection[Any], name: str) -> int:
-    found = db.execute("SELECT id FROM person WHERE name = %s", (name,)).fetchone()
+    found = _found(db, name)
     if found is None:
         names = (row[0] for row in db.execute("SELECT name FROM person").fetchall())
         raise UnknownName("person", name, names)

@@ -16,6 +16,8 @@ from facekit.gallery.store.scan import Trace
 
 LOG = ("time", "action", "person", "detail")
 
+_NOBODY = 0  # numbers of people begin with 1
+
 
 def listed(db: sqlite3.Connection) -> list[Person]:
     """Everybody, by name."""
@@ -93,8 +95,9 @@ def drop_empty(db: sqlite3.Connection) -> None:
 
 
 def trace(db: sqlite3.Connection, name: str, matrix: np.ndarray) -> Trace:
-    """All that a gallery holds of a person."""
-    number = _known(db, name)
+    """All that a gallery holds of a person, who may be left in the log alone."""
+    lines = db.execute("SELECT id FROM log WHERE person = ?", (name,)).fetchall()
+    number = _NOBODY if lines and not _found(db, name) else _known(db, name)
     faces = db.execute("SELECT id, slot, crc FROM face WHERE person = ?", (number,)).fetchall()
     # A photo that shows others too stays theirs.
     photos = db.execute(
@@ -106,7 +109,6 @@ def trace(db: sqlite3.Connection, name: str, matrix: np.ndarray) -> Trace:
         "SELECT picture FROM thumbnail WHERE face IN (SELECT id FROM face WHERE person = ?)",
         (number,),
     ).fetchall()
-    lines = db.execute("SELECT id FROM log WHERE person = ?", (name,)).fetchall()
     return Trace(
         person=name,
         number=number,
@@ -131,8 +133,12 @@ def remove(db: sqlite3.Connection, found: Trace) -> None:
         db.executemany(f"DELETE FROM {table} WHERE id = ?", [(number,) for number in ids])
 
 
+def _found(db: sqlite3.Connection, name: str) -> tuple[int] | None:
+    return db.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchone()
+
+
 def _known(db: sqlite3.Connection, name: str) -> int:
-    found = db.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchone()
+    found = _found(db, name)
     if found is None:
         names = (row[0] for row in db.execute("SELECT name FROM person"))
         raise UnknownName("person", name, names)

@@ -112,3 +112,41 @@ def test_who_has_no_photo_is_forgotten(backend, numbers, vectors):
     assert backend.search(vectors[3:4], 1, "euclidean")[0][0].face.id == numbers[40]
     ((again,),) = backend.add([Entry(None, [NewFace(vectors[0], "p0")])])
     assert again > numbers[-1]
+
+
+def test_who_is_in_the_log_alone_is_forgotten(known):
+    """Their photos were taken out before."""
+    known.remove_photos(["party.jpg", "holidays/withheld-1.jpg", "holidays/withheld-2.jpg"])
+    assert "Ann Withheld" not in names(known)
+    report = known.forget("Ann Withheld")
+    assert (report.faces, report.photos, report.log_lines, report.left) == (0, 0, 1, 0)
+    assert [line["person"] for line in known.log()] == ["Robert"]
+    with pytest.raises(UnknownName):
+        known.forget("Ann Withheld")
+
+
+def test_faces_are_taken_out_and_photos_when_it_was_their_last(known):
+    by_path = {}
+    for face, _ in known.faces():
+        by_path.setdefault(face.path, []).append(face.id)
+    party, alone = by_path["party.jpg"], by_path["holidays/withheld-2.jpg"]
+    assert known.remove_faces([party[0], alone[0], alone[0], 999_999]) == 2
+    assert {face.id for face, _ in known.faces()}.isdisjoint({party[0], alone[0]})
+    paths = {photo.path for photo in known.photos()}
+    assert "party.jpg" in paths
+    assert "holidays/withheld-2.jpg" not in paths
+    assert names(known)["Ann Withheld"] == (2, 1)
+    assert known.thumbnail(party[0]) is None
+    assert known.remove_faces(party) == 1
+    assert "Robert" not in names(known)
+    assert "party.jpg" not in {photo.path for photo in known.photos()}
+    assert known.remove_faces([]) == 0
+
+
+def test_the_last_date_of_a_person(backend, vectors):
+    dates = ("2020-01-02", "2021-05-06T07:08:09", None)
+    backend.add(
+        [Entry(None, [NewFace(v, "Ann", date=d)]) for v, d in zip(vectors, dates, strict=False)]
+    )
+    backend.add([Entry(None, [NewFace(vectors[9], "Bob")])])
+    assert [(one.name, one.last) for one in backend.people()] == [("Ann", dates[1]), ("Bob", None)]
