@@ -21,9 +21,8 @@ def thumbnail(picture: np.ndarray, face: Detection) -> bytes:
     picture : numpy.ndarray
         ``uint8 (H, W, 3)`` BGR.
     face : Detection
-        Its box is not turned. At the picture's edge the last pixels are repeated.
+        Its box is not turned. At the picture's edge the square is moved inside.
     """
-    transform = geometry.box_transform(face.box, _SHOWN, (SIDE, SIDE))
-    crop = geometry.warp(picture, transform, (SIDE, SIDE), "area", cv2.BORDER_REPLICATE)
+    crop = geometry.square_around(picture, face.box, _SHOWN, SIDE)
     _, data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return data.tobytes()

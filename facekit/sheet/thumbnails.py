@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import cv2
 import numpy as np
 
-from facekit import images
+from facekit import geometry, images
 from facekit.errors import FaceKitError
 from facekit.parallel import in_chunks
 from facekit.runtime import cpu_count
 
 FACE_SIDE, PHOTO_SIDE = 112, 224  # pixels
 _QUALITY = 72  # of WebP: a face takes about 2 kB
-_MARGIN = 0.25  # of the box's longer side, around a face
+_SHOWN = 1.5  # of the box's longer side, around a face
 _PHOTOS_A_CHUNK = 4
 
 Box = tuple[float, float, float, float] | None  # None is the whole photo
@@ -56,7 +55,11 @@ def _of_photo(path: str, boxes: list[Box]) -> Iterator[tuple[Box, bytes]]:
     except FaceKitError:
         return
     for box in boxes:
-        small = _whole(picture) if box is None else _face(picture, box)
+        small = (
+            _whole(picture)
+            if box is None
+            else geometry.square_around(picture, box, _SHOWN, FACE_SIDE)
+        )
         written, data = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
         if written:
             yield box, data.tobytes()
@@ -66,19 +69,3 @@ def _whole(picture: np.ndarray) -> np.ndarray:
     scale = min(PHOTO_SIDE / max(picture.shape[:2]), 1)
     size = [max(round(side * scale), 1) for side in picture.shape[1::-1]]
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-
-
-def _face(picture: np.ndarray, box: Any) -> np.ndarray:
-    """A square around a face; where it leaves the photo, the edge goes on."""
-    x1, y1, x2, y2 = box
-    half = max(x2 - x1, y2 - y1, 2) * (0.5 + _MARGIN)
-    left, top = round((x1 + x2) / 2 - half), round((y1 + y2) / 2 - half)
-    side = max(round(2 * half), 1)
-    height, width = picture.shape[:2]
-    rows = np.clip(np.arange(top, top + side), 0, height - 1)
-    columns = np.clip(np.arange(left, left + side), 0, width - 1)
-    square = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    square = square[rows - rows[0]][:, columns - columns[0]]
-    shrinks = side > FACE_SIDE
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return cv2.resize(square, (FACE_SIDE, FACE_SIDE), interpolation=way)

@@ -3,8 +3,6 @@
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
-import cv2
-import numpy as np
 import pytest
 
 from facekit import images
@@ -65,23 +63,6 @@ def test_a_page_of_faces(sample_paths, tmp_path):
     # Nothing is fetched from elsewhere.
     assert "http" not in text.replace("http-equiv", "")
     assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
-
-
-def test_faces_at_the_edge_and_of_any_size():
-    rng = np.random.default_rng(0)
-    picture = rng.integers(0, 255, (60, 300, 3), np.uint8)
-    data = cv2.imencode(".png", picture)[1].tobytes()
-    boxes = [
-        (-20.0, -30, 30, 20),
-        (290, 50, 340, 90),
-        (5, 5, 5, 5),
-        (0, 0, 300, 60),
-        (10, 9, 12, 11),
-    ]
-    from facekit.sheet.thumbnails import _face
-
-    for box in boxes:
-        assert _face(images.load(data), box).shape == (FACE_SIDE, FACE_SIDE, 3)
 
 
 def test_each_photo_is_read_once(sample_paths, monkeypatch):
