@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _ROWS_SHOWN = 40  # of a benchmark
+_LISTED = 4  # of a list among facts
 
 
 def verdict(result: dict[str, Any]) -> str:
@@ -453,11 +454,16 @@ def _when(date: str | None) -> str | None:
 
 
 def facts(value: dict[str, Any]) -> str:
-    """One line a value."""
-    return "\n".join(
-        f"{name.replace('_', ' ')}: {', '.join(map(str, v)) if isinstance(v, (list, tuple)) else v}"
-        for name, v in value.items()
-    )
+    """One line a value; of a long list the first few."""
+    return "\n".join(f"{name.replace('_', ' ')}: {_fact(v)}" for name, v in value.items())
+
+
+def _fact(value: Any) -> str:
+    if not isinstance(value, (list, tuple)):
+        return str(value)
+    shown = ", ".join(map(str, value[:_LISTED]))
+    more = len(value) - _LISTED
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def embedded(summary: dict[str, Any]) -> str:
