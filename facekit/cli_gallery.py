@@ -104,7 +104,7 @@ def add(
         date: When the photos were taken, such as 2024-05-31.
         model_name: Recognizer of a new gallery; see `facekit models`.
         detector_backend: Detector of a new gallery.
-        dtype: float32, or float16 for a gallery of half the size.
+        dtype: float32; int16 for a gallery of half the size, or float16, which is less exact.
         far: False acceptance rate at which a face of another name is reported.
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
@@ -286,7 +286,7 @@ def import_faces(
     Args:
         source: File that `facekit gallery export` wrote.
         gallery: Folder of the gallery.
-        dtype: float32, or float16 for a gallery of half the size.
+        dtype: float32; int16 for a gallery of half the size, or float16, which is less exact.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
