@@ -66,6 +66,12 @@ def unpacked(rows: np.ndarray) -> np.ndarray:
     return made if factors is None else made[:, :-_SCALE] * factors[:, None]
 
 
+def lengths(rows: np.ndarray) -> np.ndarray:
+    """The vectors' lengths, ``float32 (N,)``."""
+    exact = unpacked(rows).astype(np.float64)
+    return np.sqrt(np.einsum("nd,nd->n", exact, exact)).astype(np.float32)
+
+
 def numbers(rows: np.ndarray, buffer: np.ndarray) -> np.ndarray:
     """Rows as ``float32``, with all their columns; whole numbers are not scaled.
 

@@ -6,7 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection
@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from facekit import checks
 from facekit.errors import GalleryError, UnknownName
-from facekit.gallery import accepted, packing, topk
+from facekit.gallery import accepted, packing
 from facekit.gallery.backend import Forgotten
 from facekit.gallery.records import (
     EVERYTHING,
+    Answers,
     Entry,
     Hit,
     Origin,
@@ -28,11 +30,13 @@ from facekit.gallery.records import (
     StoredFace,
     Where,
 )
-from facekit.gallery.store import changes, people, rows
+from facekit.gallery.store import approximate, changes, people, rows
 from facekit.gallery.store.database import Database
 from facekit.gallery.store.matrix import Matrix
 from facekit.gallery.store.scan import prove
 from facekit.gallery.store.state import State, holes_of, slots_of, state_of
+from facekit.gallery.store.summary import summary
+from facekit.gallery.store.writing import writing
 
 DATABASE = "gallery.sqlite"
 _LOCK = "index.lock"
@@ -82,6 +86,7 @@ class FolderGallery:
         self.origin = Origin(model, detector, mark, dimension, json.loads(options))
         self._matrix = self._at(1)
         self._holes: tuple[State | None, np.ndarray] = (None, np.empty(0, np.int64))
+        self._index: approximate.Kept | None = None
 
     @classmethod
     def create(cls, folder: str | Path, origin: Origin, dtype: str = "float32") -> FolderGallery:
@@ -148,7 +153,7 @@ class FolderGallery:
             return []
         plain = self.dtype if self.dtype in accepted.DTYPES else "float32"
         vectors = packing.packed(accepted.faces(group, self.origin, plain), self.dtype)
-        norms = _norms(packing.unpacked(vectors))
+        norms = packing.lengths(vectors)
         with self._writing() as (db, state):
             taken = [entry.photo.path for entry in group if entry.photo is not None]
             emptied = changes.drop_photos(db, taken)
@@ -169,20 +174,34 @@ class FolderGallery:
         metric: str = "cosine",
         within: float | None = None,
         where: Where = EVERYTHING,
-    ) -> list[list[Hit]]:
-        """See ``Backend.search``."""
+        recall: float | None = None,
+    ) -> Answers[list[Hit]]:
+        """See ``Backend.search``.
+
+        ``recall`` lets the index of ``make_index`` be used, which finds that share of the
+        nearest: for cosine, angular and euclidean_l2, k up to 100, and no filter but
+        ``named`` and ``detected``. Otherwise, and without such an index, the search is exact.
+        """
         queries = accepted.question(vectors, self.origin, k, metric, within)
+        if recall is not None:
+            checks.check_fraction("recall", recall)
         for _ in range(_ATTEMPTS):
             with suppress(_Moved, FileNotFoundError):
-                return self._search(queries, k, metric, within, where)
+                return self._search(queries, k, metric, within, where, recall)
         raise GalleryError(
             f"{self.folder} is damaged: vectors are not what was stored.",
             "Restore the folder from a copy, or index the photos anew.",
         )
 
     def _search(
-        self, queries: np.ndarray, k: int | None, metric: str, within: float | None, where: Where
-    ) -> list[list[Hit]]:
+        self,
+        queries: np.ndarray,
+        k: int | None,
+        metric: str,
+        within: float | None,
+        where: Where,
+        recall: float | None,
+    ) -> Answers[list[Hit]]:
         with self._db.reading() as db:
             state = state_of(db)
             matrix, norms = self._view(state)
@@ -190,13 +209,26 @@ class FolderGallery:
             excluded = self._holes_of(db, state)
             if others is not None:
                 excluded = np.union1d(excluded, others)
-            found = topk.nearest(matrix, norms, queries, k, metric, within, allowed, excluded)
+            index = (
+                self._index
+                if recall is None
+                else approximate.current(self.folder, state, self._index)
+            )
+            self._index = index
+            asked = (queries, k, metric, within, allowed, excluded)
+            found, share = approximate.nearest(index, matrix, norms, *asked, recall)
             slots = {slot for some, _ in found for slot in some.tolist()}
             faces = self._faces_at(db, matrix, slots)
-        return [
-            [Hit(faces[slot], gap) for slot, gap in zip(some.tolist(), gaps.tolist(), strict=True)]
-            for some, gaps in found
-        ]
+        return Answers(
+            (
+                [
+                    Hit(faces[slot], gap)
+                    for slot, gap in zip(*(v.tolist() for v in one), strict=True)
+                ]
+                for one in found
+            ),
+            share,
+        )
 
     def _faces_at(
         self, db: Connection, matrix: np.ndarray, slots: set[int]
@@ -314,27 +346,7 @@ class FolderGallery:
     def info(self) -> dict[str, Any]:
         """See ``Backend.info``."""
         with self._db.reading() as db:
-            state = state_of(db)
-            counts = {
-                f"{name}s" if name != "person" else "people": db.execute(
-                    f"SELECT count(*) FROM {name}"
-                ).fetchone()[0]
-                for name in ("face", "photo", "person", "thumbnail")
-            }
-            (without,) = db.execute("SELECT count(*) FROM photo WHERE reason <> ''").fetchone()
-        files = [path for path in self.folder.iterdir() if path.is_file()]
-        return {
-            "gallery": str(self.folder),
-            "model": self.origin.model,
-            "detector_backend": self.origin.detector,
-            "fingerprint": self.origin.fingerprint,
-            "dimension": self.origin.dimension,
-            "dtype": self.dtype,
-            **counts,
-            "photos_without_face": without,
-            "empty_slots": state.used - counts["faces"],
-            "bytes": sum(path.stat().st_size for path in files),
-        }
+            return summary(self.folder, db, self.origin, self.dtype)
 
     def compact(self) -> None:
         """Write the matrix anew without the rows of removed faces, and empty SQLite's log."""
@@ -353,13 +365,57 @@ class FolderGallery:
             pass  # a writer begins by removing files of other generations
         self._db.purge()
 
+    # -- approximate search ----------------------------------------------------------------
+
+    def make_index(self, recall: float = 0.99) -> dict[str, Any]:
+        """Make the index that ``search`` may use where ``recall`` is given, if it is worth it.
+
+        Faces that are added later are searched exactly; when one is removed, the index goes
+        with it. Needs the extra ``faiss``.
+
+        Parameters
+        ----------
+        recall : float
+            Share of the 10, and of the 100, nearest faces that it must find.
+
+        Returns
+        -------
+        dict
+            See ``facekit.gallery.store.approximate_choice.Choice.report``.
+
+        Raises
+        ------
+        MissingDependency
+            Without faiss.
+        GalleryError
+            When faces are removed meanwhile.
+        """
+        from facekit.gallery.store import approximate_choice
+
+        checks.check_fraction("recall", recall)
+        if self.info()["empty_slots"]:
+            self.compact()
+        with self._db.reading() as db:
+            state = state_of(db)
+            vectors = self._view(state)
+            holes = self._holes_of(db, state)
+        choice = approximate_choice.chosen(*vectors, holes, state, recall)
+        with self._writing() as (_, now):
+            approximate.put(self.folder, choice.best, state, now)
+        return choice.report(state)
+
+    def remove_index(self) -> bool:
+        """Delete the index; whether there was one."""
+        with self._writing():
+            return approximate.remove(self.folder)
+
     # -- inner workings ------------------------------------------------------------------
 
     def _at(self, generation: int) -> Matrix:
         return Matrix(self.folder, generation, self.origin.dimension, self.dtype)
 
-    def _writing(self) -> _Writing:
-        return _Writing(self)
+    def _writing(self) -> AbstractContextManager[tuple[Connection, State]]:
+        return writing(self.folder, self._db, self._at)
 
     def _view(self, state: State) -> tuple[np.ndarray, np.ndarray]:
         matrix = self._matrix
@@ -394,37 +450,6 @@ class FolderGallery:
             self.compact()
 
 
-class _Writing:
-    """A write transaction that first finishes what a killed writer left undone."""
-
-    def __init__(self, gallery: FolderGallery) -> None:
-        self._gallery = gallery
-        self._transaction = gallery._db.writing()
-
-    def __enter__(self) -> tuple[Connection, State]:
-        db = self._transaction.__enter__()
-        try:
-            state = state_of(db)
-            gallery = self._gallery
-            slots = [slot for (slot,) in db.execute("SELECT slot FROM wipe ORDER BY slot")]
-            if slots:
-                gallery._at(state.generation).wipe(slots)
-                db.execute("DELETE FROM wipe")
-            gallery._at(state.generation).remove_others()
-        except BaseException as error:
-            self._transaction.__exit__(type(error), error, error.__traceback__)
-            raise
-        return db, state
-
-    def __exit__(self, *failure: Any) -> None:
-        self._transaction.__exit__(*failure)
-
-
 def is_gallery(folder: str | Path) -> bool:
     """Whether a folder holds a gallery."""
     return os.path.isfile(os.path.join(folder, DATABASE))  # noqa: PTH113, PTH118 (any text)
-
-
-def _norms(vectors: np.ndarray) -> np.ndarray:
-    exact = vectors.astype(np.float64)
-    return np.sqrt(np.einsum("nd,nd->n", exact, exact)).astype(np.float32)
