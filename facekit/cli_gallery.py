@@ -41,6 +41,7 @@ def find(
     max_faces: int | None = None,
     flip: bool | None = None,
     detector_options: dict | None = None,
+    recall: float | None = None,
     pretty: bool | None = None,
 ):
     """Find the photos of a folder that show the people of a picture.
@@ -68,6 +69,8 @@ def find(
         max_faces: Look for so many faces of the picture only.
         flip: Add the mirror image's embedding: more accurate, slower.
         detector_options: Arguments of the detector, such as "{'min_face_size': 40}".
+        recall: Search by the index of `facekit gallery index` if it finds that share of the
+            nearest faces; the answer says what share it was, 1 for exact.
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
     options = without(locals(), "pretty")
@@ -140,6 +143,7 @@ def search(
     tags: str | None = None,
     since: str | None = None,
     until: str | None = None,
+    recall: float | None = None,
     pretty: bool | None = None,
 ):
     """Say who of a gallery is on a picture, or nobody.
@@ -158,6 +162,8 @@ def search(
         tags: Only faces with all of these, with commas between them.
         since: Only photos not older than this, such as 2024-05-31.
         until: Only photos not newer than this.
+        recall: Search by the index of `facekit gallery index` if it finds that share of the
+            nearest faces; the answer says what share it was, 1 for exact.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -188,6 +194,7 @@ def search(
                     threshold=threshold,
                     far=far,
                     where=where,
+                    recall=recall,
                 )
             )
 
@@ -311,6 +318,35 @@ def info(*, gallery: str | None = None, pretty: bool | None = None):
     return _job(gallery, lambda kept: kept.info(), "facts", pretty)
 
 
+@typed
+def index(
+    *,
+    gallery: str | None = None,
+    recall: float = 0.99,
+    remove: bool = False,
+    pretty: bool | None = None,
+):
+    """Make an index for faster searches of a large gallery, of a recall that is measured.
+
+    Searches use it where they are given `--recall`. It goes when a face is removed.
+
+    Args:
+        gallery: Folder of the gallery.
+        recall: Share of the nearest faces that it must find.
+        remove: Delete the index instead.
+        pretty: Text for people instead of JSON; chosen by itself on a terminal.
+    """
+
+    def work(kept: Backend) -> dict[str, Any]:
+        from facekit.gallery.store.folder import FolderGallery
+
+        if not isinstance(kept, FolderGallery):
+            raise InvalidArgument(f"{gallery} is not a folder.", "Only folders have this index.")
+        return {"removed": kept.remove_index()} if remove else kept.make_index(recall)
+
+    return _job(gallery, work, "indexed", pretty)
+
+
 COMMANDS = {
     "add": add,
     "search": search,
@@ -321,6 +357,7 @@ COMMANDS = {
     "export": export,
     "import": import_faces,
     "info": info,
+    "index": index,
 }
 
 

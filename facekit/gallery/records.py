@@ -185,6 +185,11 @@ class Answers(list[_T]):
         self.recall = recall
 
 
+def recall_of(answers: list[Any]) -> float:
+    """What a search found of the nearest faces; 1.0 of a backend that only searches exactly."""
+    return answers.recall if isinstance(answers, Answers) else 1.0
+
+
 @dataclass(frozen=True)
 class Person:
     """A person of a gallery, with the number of faces and photos."""

@@ -40,6 +40,7 @@ _TRAINING = 100_000  # faces
 _AT_ONCE = 1 << 16  # faces that are added
 _TIMED = 15  # queries, one by one
 _STEPS = 8  # of the depth, each twice the one before
+_FEW = 8  # at most one face in so many is a candidate
 _LISTS = 16  # faces of a list are so many times the lists
 _NONE = np.empty(0, np.int64)
 
@@ -186,7 +187,10 @@ def _ladder(index: Any, k: int) -> Iterator[tuple[int, int]]:
     lists = getattr(index, "nlist", 0)
     for step in range(_STEPS):
         probes = min(lists, 8 << step) if lists else 0
-        yield probes, k * (5 << step)
+        depth = k * (5 << step)
+        if depth * _FEW > index.ntotal:
+            return  # to measure so many exactly takes as long as all
+        yield probes, depth
         if probes and probes == lists:
             return
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -33,6 +31,7 @@ from facekit.gallery.records import (
 from facekit.gallery.store import approximate, changes, people, rows
 from facekit.gallery.store.database import Database
 from facekit.gallery.store.matrix import Matrix
+from facekit.gallery.store.reading import Moved, faces_after, faces_at
 from facekit.gallery.store.scan import prove
 from facekit.gallery.store.state import State, holes_of, slots_of, state_of
 from facekit.gallery.store.summary import summary
@@ -41,14 +40,9 @@ from facekit.gallery.store.writing import writing
 DATABASE = "gallery.sqlite"
 _LOCK = "index.lock"
 _ATTEMPTS = 5  # of a search, while others forget and compact
-_FACES_AT_ONCE = 4096
 _ROWS_AT_ONCE = 1 << 16  # copied by compaction
 _LEAST_HOLES = 1024  # of which compaction takes notice
 _HOLES = 4  # compact when one slot in so many is empty
-
-
-class _Moved(Exception):
-    """What was read is not of one state: somebody forgot a face or compacted meanwhile."""
 
 
 class FolderGallery:
@@ -186,7 +180,7 @@ class FolderGallery:
         if recall is not None:
             checks.check_fraction("recall", recall)
         for _ in range(_ATTEMPTS):
-            with suppress(_Moved, FileNotFoundError):
+            with suppress(Moved, FileNotFoundError):
                 return self._search(queries, k, metric, within, where, recall)
         raise GalleryError(
             f"{self.folder} is damaged: vectors are not what was stored.",
@@ -218,7 +212,7 @@ class FolderGallery:
             asked = (queries, k, metric, within, allowed, excluded)
             found, share = approximate.nearest(index, matrix, norms, *asked, recall)
             slots = {slot for some, _ in found for slot in some.tolist()}
-            faces = self._faces_at(db, matrix, slots)
+            faces = faces_at(db, matrix, slots)
         return Answers(
             (
                 [
@@ -230,26 +224,15 @@ class FolderGallery:
             share,
         )
 
-    def _faces_at(
-        self, db: Connection, matrix: np.ndarray, slots: set[int]
-    ) -> dict[int, StoredFace]:
-        """The faces of some slots, whose bytes are those that were stored."""
-        faces = {}
-        for slot, crc, face in rows.by_slot(db, sorted(slots)):
-            if zlib.crc32(matrix[slot].data) != crc:
-                raise _Moved
-            faces[slot] = face
-        if len(faces) != len(slots):
-            raise _Moved
-        return faces
-
     def faces(self, where: Where = EVERYTHING) -> Iterator[tuple[StoredFace, np.ndarray]]:
         """See ``Backend.faces``."""
         last = -1
         while True:
             for _ in range(_ATTEMPTS):
-                with suppress(_Moved, FileNotFoundError):
-                    part = self._some_faces(where, last)
+                with suppress(Moved, FileNotFoundError):
+                    with self._db.reading() as db:
+                        matrix, _ = self._view(state_of(db))
+                        part = faces_after(db, matrix, where, last)
                     break
             else:
                 raise GalleryError(f"{self.folder} is damaged.", "Restore it from a copy.")
@@ -257,20 +240,6 @@ class FolderGallery:
                 return
             yield from part
             last = part[-1][0].id
-
-    def _some_faces(self, where: Where, last: int) -> list[tuple[StoredFace, np.ndarray]]:
-        condition, values = rows.condition(where)
-        extra = f" AND {condition}" if condition else ""
-        query = f"{rows.FACE} WHERE face.id > ?{extra} ORDER BY face.id"
-        with self._db.reading() as db:
-            matrix, _ = self._view(state_of(db))
-            made = []
-            for row in islice(db.execute(query, (last, *values)), _FACES_AT_ONCE):
-                vector = matrix[row[0]]
-                if zlib.crc32(vector.data) != row[1]:
-                    raise _Moved
-                made.append((rows.face(row), packing.unpacked(vector[None])[0].copy()))
-        return made
 
     def thumbnail(self, face: int) -> bytes | None:
         """See ``Backend.thumbnail``."""
