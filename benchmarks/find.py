@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from facekit import FaceKit, distance
+from facekit.gallery import packing
 from facekit.gallery.finding import default_place, origin_of
 from facekit.gallery.index import person_of, refresh
 from facekit.gallery.records import Entry, NewFace, Origin
@@ -37,6 +38,7 @@ FACES_A_PERSON = 5
 LOOP_ROWS = 5000  # of deepface's loop, whose time grows in proportion
 ADDED = 20
 AT_ONCE = 20_000
+LEAN = ("float16", "int16")
 PAUSE = 0.3  # seconds in which the threads of the BLAS call before stop waiting for more
 
 
@@ -184,8 +186,7 @@ def opening(place: Path, query: np.ndarray, rounds: int) -> None:
     opened, first, read, memory = (statistics.median(v) for v in zip(*runs, strict=True))
     with FolderGallery(place) as gallery:
         info = gallery.info()
-    width = {"float32": 4, "float16": 2}[info["dtype"]]
-    size = info["faces"] * info["dimension"] * width
+    size = info["faces"] * len(packing.packed(query[None], info["dtype"]).tobytes())
     print(
         f"opening, {info['dtype']}: {1000 * opened:.1f} ms; with the first answer "
         f"{1000 * first:.0f} ms"
@@ -210,9 +211,9 @@ def adding(place: Path, small: Path, rows: np.ndarray) -> None:
             gallery.forget("added")
 
 
-def half(place: Path, vectors: np.ndarray) -> None:
-    """Whether float16 gives the same first hit on real embeddings."""
-    filled(place, iter([vectors]), vectors.shape[1], "float16")
+def half(place: Path, vectors: np.ndarray, dtype: str) -> None:
+    """Whether a gallery of half the size gives the same first hit on real embeddings."""
+    filled(place, iter([vectors]), vectors.shape[1], dtype)
     with FolderGallery(place) as gallery:
         same = 0
         for start in range(0, len(vectors), 500):
@@ -223,7 +224,7 @@ def half(place: Path, vectors: np.ndarray) -> None:
             for i, hits in enumerate(gallery.search(some, 3)):
                 first = next(h.face.id for h in hits if h.face.id != start + i + 1)
                 same += first == wanted[i]
-        print(f"float16: the same closest other face for {same} of {len(vectors)} real embeddings")
+        print(f"{dtype}: the same closest other face for {same} of {len(vectors)} real embeddings")
 
 
 def rank_one(gallery: FolderGallery, kit: FaceKit) -> None:
@@ -291,16 +292,18 @@ def main() -> None:
     if "speed" in wanted:
         speed(large, queries, arguments.rounds)
     if "opening" in wanted:
-        lean = arguments.work / f"half-{count}"
-        filled(lean, synthetic(vectors, people, count), dimension, "float16")
-        for place in (large, lean):
-            opening(place, queries[0], arguments.rounds)
+        opening(large, queries[0], arguments.rounds)
+        for dtype in LEAN:
+            lean = arguments.work / f"{dtype}-{count}"
+            filled(lean, synthetic(vectors, people, count), dimension, dtype)
+            opening(lean, queries[0], arguments.rounds)
     if "adding" in wanted:
         small = arguments.work / "small"
         filled(small, synthetic(vectors, people, 1000), dimension, "float32")
         adding(large, small, queries)
     if "half" in wanted:
-        half(arguments.work / f"real-{len(vectors)}", vectors)
+        for dtype in LEAN:
+            half(arguments.work / f"real-{dtype}-{len(vectors)}", vectors, dtype)
     if "rank" in wanted:
         rank_one(gallery, FaceKit())
     if "process" in wanted:

@@ -38,7 +38,7 @@ def add(
             say.
         model_name: Recognizer of a new gallery; see `facekit models`.
         detector_backend: Detector of a new gallery.
-        dtype: float32, or float16 for a gallery of half the size.
+        dtype: float32; int16 for a gallery of half the size, or float16, which is less exact.
         quality: What becomes of small, blurred, cut or turned faces: `warn` stores and reports
             them and refuses those that nobody could recognize, `refuse` stores none, `off`
             takes all.

@@ -32,6 +32,7 @@ def find(
     max_faces: int | None = None,
     flip: bool | None = None,
     detector_options: dict | None = None,
+    recall: float | None = None,
     pretty: bool | None = None,
 ):
     """Find the photos of a folder that show the people of a picture.
@@ -60,6 +61,8 @@ def find(
         max_faces: Look for so many faces of the picture only.
         flip: Add the mirror image's embedding: more accurate, slower.
         detector_options: Arguments of the detector, such as "{'min_face_size': 40}".
+        recall: Search by the index of `facekit gallery index` if it finds that share of the
+            nearest faces; the answer says what share it was, 1 for exact.
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
     options = without(locals(), "pretty")

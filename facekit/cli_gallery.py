@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from facekit import cli_enrol, cli_gallery_copy, cli_people
+from facekit import cli_enrol, cli_people, cli_whole
 from facekit.cli_arguments import Picture, typed
 from facekit.cli_job import EXIT_BAD_INPUT, EXIT_OK, Job, render
 from facekit.cli_kept import on_gallery, opened_at, place_of, split_words
@@ -28,6 +28,7 @@ def search(
     tags: str | None = None,
     since: str | None = None,
     until: str | None = None,
+    recall: float | None = None,
     pretty: bool | None = None,
 ):
     """Say who of a gallery is on a picture, or nobody.
@@ -46,6 +47,8 @@ def search(
         tags: Only faces with all of these, with commas between them.
         since: Only photos not older than this, such as 2024-05-31.
         until: Only photos not newer than this.
+        recall: Search by the index of `facekit gallery index` if it finds that share of the
+            nearest faces; the answer says what share it was, 1 for exact.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -76,6 +79,7 @@ def search(
                     threshold=threshold,
                     far=far,
                     where=where,
+                    recall=recall,
                 )
             )
 
@@ -113,7 +117,7 @@ def import_faces(
     Args:
         source: File that `facekit gallery export` wrote, or folder that `facekit embed` did.
         gallery: Folder or URL of the gallery.
-        dtype: float32, or float16 for a gallery of half the size.
+        dtype: float32; int16 for a gallery of half the size, or float16, which is less exact.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -150,7 +154,7 @@ COMMANDS = {
     "export": export,
     "import": import_faces,
     "info": info,
-    **cli_gallery_copy.COMMANDS,
+    **cli_whole.COMMANDS,
 }
 
 

@@ -12,6 +12,7 @@ from facekit.errors import MissingDependency
 EXTRAS = {
     "deepface": "deepface",
     "dlib": "dlib",
+    "faiss": "faiss",
     "h5py": "keras",
     "jinja2": "benchmark",
     "matplotlib": "benchmark",

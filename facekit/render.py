@@ -372,12 +372,33 @@ def identified(rows: list[dict[str, Any]]) -> str:
         for number, face in enumerate(row["faces"], 1):
             name = face["person"] or "nobody of this gallery"
             head = f"{row['source']}, face {number}: {name} (threshold {face['threshold']:.4f})"
+            if "recall" in face:
+                share = face["recall"]
+                head += "; searched exactly" if share == 1 else f"; index of recall {share:.2%}"
             lines = [
                 (one["person"], f"{one['distance']:.4f}", _sure(one), one["photo"])
                 for one in face["candidates"]
             ]
             parts.append(f"{head}\n{table(lines, _HITS)}" if lines else head)
     return "\n\n".join(parts)
+
+
+def indexed(value: dict[str, Any]) -> str:
+    """What became of a gallery's index, one line."""
+    if "removed" in value:
+        return "The index is removed." if value["removed"] else "There was no index."
+    if "index_recall" in value:  # a database's
+        return facts(value)
+    if value["index"] is None:
+        return (
+            f"No index: on {_counted(value['faces'], 'face')} none that finds enough is at least "
+            "twice as fast as the exact search."
+        )
+    faces = _counted(value["faces"], "face")
+    return (
+        f"{value['index']} finds {value['recall']:.2%} of the 10 nearest among {faces}, "
+        f"{value['gain']:.1f} times as fast as the exact search."
+    )
 
 
 def enrolled(rows: list[dict[str, Any]]) -> str:

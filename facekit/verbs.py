@@ -312,6 +312,7 @@ def find(
     max_faces: int | None = None,
     flip: bool | None = None,
     detector_options: dict[str, Any] | None = None,
+    recall: float | None = None,
 ) -> Any:
     """Photos of a folder, or faces of a gallery, that show the people of a picture.
 
@@ -346,6 +347,10 @@ def find(
     faces, max_faces
         Order and number of the query's faces, as in ``represent``; all by default. Of the
         folder's photos every face counts.
+    recall : float, optional
+        Search by the index of ``facekit gallery index`` if it is known to find that share of
+        the nearest; exact by default, and where there is none. The rows say so: ``recall``
+        is 1.0 for exact.
 
     The others are those of ``verify``.
 
@@ -373,7 +378,7 @@ def find(
     del datastore_format
     if return_type not in (None, *RETURN_TYPES):
         raise UnknownName("return_type", return_type, RETURN_TYPES)
-    question = finding.Question(distance_metric, threshold, far, k, similarity_search)
+    question = finding.Question(distance_metric, threshold, far, k, similarity_search, recall)
     question.check()
     kit = _kit(
         anti_spoofing,

@@ -99,6 +99,27 @@ def test_a_gallery_from_photos_to_a_person_who_is_forgotten(run, photos, tmp_pat
     assert json.loads(out)["people"] == 2
 
 
+def test_a_search_says_how_it_searched(run, photos, tmp_path):
+    pytest.importorskip("faiss", reason="the extra faiss is not installed")
+    place = ["--gallery", tmp_path / "g"]
+    who = photos / "Grace" / "1.jpg"
+    run("gallery", "add", photos, *place)
+    code, out, _ = run("gallery", "index", *place)
+    assert (code, json.loads(out)["index"]) == (0, None)
+    assert "No index: on 2 faces" in run("gallery", "index", *place, "--pretty")[1]
+    assert json.loads(run("gallery", "index", *place, "--remove")[1]) == {"removed": False}
+    _, out, _ = run("gallery", "search", who, *place, "--recall", 0.9)
+    assert json.loads(out)[0]["faces"][0]["recall"] == 1
+    _, out, _ = run("gallery", "search", who, *place, "--recall", 0.9, "--pretty")
+    assert "searched exactly" in out
+    _, out, _ = run("find", who, photos, "--recall", 0.9)
+    assert json.loads(out)[0][0]["recall"] == 1
+    for words in (("gallery", "index"), ("gallery", "search", who)):
+        code, _, err = run(*words, *place, "--recall", 99)
+        assert code == 2
+        assert "recall is 99. It must lie between 0 and 1" in err
+
+
 def test_mistakes_are_one_line(run, photos, tmp_path):
     for words, message in (
         (("add", photos), "No gallery was named"),

@@ -46,7 +46,7 @@ calibration
 cli_arguments
 cli_job
 cli_benchmark cli_embed cli_find cli_kept cli_photos
-cli_enrol cli_gallery_copy cli_people
+cli_enrol cli_whole cli_people
 cli_gallery
 cli_commands
 cli

@@ -74,11 +74,16 @@ class Backend(Protocol):
         metric: str = "cosine",
         within: float | None = None,
         where: Where = EVERYTHING,
+        recall: float | None = None,
     ) -> list[list[Hit]]:
         """The ``k`` nearest faces of each vector ``(Q, D)``, closest first, exactly.
 
         Of faces at the same distance the one with the lower number comes first. ``k`` None
         gives all, ``within`` those at no larger distance.
+
+        ``recall`` allows a faster search that is known to find that share of them; a backend
+        that has none searches exactly. One that has gives ``Answers``, which say what it was.
+        Distances are exact always.
         """
         ...
 

@@ -14,7 +14,7 @@ from facekit.errors import GalleryError, InvalidArgument
 from facekit.gallery import places
 from facekit.gallery.backend import Backend
 from facekit.gallery.index import HIDDEN, Progress, refresh
-from facekit.gallery.records import EVERYTHING, Hit, Origin, StoredFace, Where
+from facekit.gallery.records import EVERYTHING, Answers, Hit, Origin, StoredFace, Where, recall_of
 from facekit.types import Embedding, Result
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Question:
         At most so many faces; None for all.
     similarity_search : bool
         Also faces beyond the threshold.
+    recall : float or None
+        Search by an index that is known to find that share, if there is one.
     """
 
     metric: str | Callable[[np.ndarray, np.ndarray], float]
@@ -51,6 +53,7 @@ class Question:
     far: float
     k: int | None
     similarity_search: bool
+    recall: float | None = None
 
     def check(self) -> None:
         """Raise InvalidArgument or UnknownName for what cannot be asked."""
@@ -64,6 +67,8 @@ class Question:
             checks.check_count("k", self.k)
         if self.threshold is not None:
             checks.check_number("threshold", self.threshold, 0)
+        if self.recall is not None:
+            checks.check_fraction("recall", self.recall)
         checks.check_flag("similarity_search", self.similarity_search)
 
 
@@ -149,11 +154,13 @@ def answers(
     fitted = _fitted(kit, question)
     limit = fitted.value if question.threshold is None else float(question.threshold)
     faces = [face for query in queries for face in query.faces]
-    found = iter(_search(kit, gallery, faces, question, limit))
+    answered = _search(kit, gallery, faces, question, limit)
+    found = iter(answered)
     folder = folder_of(db_path)
+    extra = {} if question.recall is None else {"recall": answered.recall}
     for query in queries:
         yield [
-            [_row(hit, face, limit, fitted, folder, kit) for hit in next(found)]
+            [_row(hit, face, limit, fitted, folder, kit) | extra for hit in next(found)]
             for face in query.faces
         ]
 
@@ -176,22 +183,23 @@ def _search(
     faces: Sequence[Embedding],
     question: Question,
     limit: float | None,
-) -> list[list[Hit]]:
+) -> Answers[list[Hit]]:
     within = None if question.similarity_search else limit
     # A picture in which nothing was found is no evidence, unless the caller decides.
     strict = within is not None and question.threshold is None and kit.detector_backend != "skip"
     where = Where(detected=True) if strict else EVERYTHING
     asked = [face for face in faces if not (strict and _blind(face))]
     metric = question.metric
-    if not asked:
-        found = []
-    elif callable(metric):
+    found: list[list[Hit]] = []
+    if callable(metric):
         found = [_by_own(gallery, face.vector, metric, question.k, within) for face in asked]
-    else:
+    elif asked:
         vectors = np.stack([face.vector for face in asked])
-        found = gallery.search(vectors, question.k, metric, within, where)
+        found = gallery.search(vectors, question.k, metric, within, where, question.recall)
     hits = iter(found)
-    return [[] if strict and _blind(face) else next(hits) for face in faces]
+    return Answers(
+        ([] if strict and _blind(face) else next(hits) for face in faces), recall_of(found)
+    )
 
 
 def _by_own(
@@ -256,6 +264,7 @@ def frame(rows: Sequence[dict[str, Any]]) -> Any:
     """Rows as a pandas DataFrame with deepface's columns."""
     import pandas as pd
 
-    made = pd.DataFrame(list(rows), columns=list(COLUMNS))
+    names = [*COLUMNS, "recall"] if any("recall" in row for row in rows) else list(COLUMNS)
+    made = pd.DataFrame(list(rows), columns=names)
     numbers = ("threshold", "distance", "confidence")
     return made.astype(dict.fromkeys(numbers, "float64"))

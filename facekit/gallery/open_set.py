@@ -29,6 +29,7 @@ def who(
     threshold: float | None = None,
     far: float = 1e-3,
     where: Where = EVERYTHING,
+    recall: float | None = None,
 ) -> Iterator[dict[str, Any]]:
     """For each face of each query the closest people, and which of them it is, if any.
 
@@ -39,7 +40,7 @@ def who(
     gallery : Backend
     queries : sequence of Result
         With embeddings.
-    k, metric, rule, top, where
+    k, metric, rule, top, where, recall
         See ``facekit.gallery.ranking.rank_people``.
     threshold : float, optional
         Own threshold; by default the fitted one at ``far``, which holds for one comparison:
@@ -50,7 +51,8 @@ def who(
     dict
         ``source`` and ``faces``, each with ``facial_area``, ``person`` (None: nobody),
         ``threshold``, ``threshold_source`` and ``candidates`` (``person``, ``distance``,
-        ``confidence``, ``faces``, ``photo``); or ``error``.
+        ``confidence``, ``faces``, ``photo``), with ``recall`` given also that of the search
+        (1.0: exact); or ``error``.
     """
     fitted = kit.fitted_threshold(metric, far, given=threshold is not None)
     limit = fitted.value if threshold is None else float(threshold)
@@ -58,7 +60,9 @@ def who(
     source = {"given": True} if threshold is not None else dict(fitted.source)
     vectors = [face.vector for query in queries for face in query.faces]
     ranked = iter(
-        rank_people(gallery, np.stack(vectors), k, metric, rule, top, where) if vectors else ()
+        rank_people(gallery, np.stack(vectors), k, metric, rule, top, where, recall)
+        if vectors
+        else ()
     )
     for query in queries:
         if query.error is not None:
@@ -78,6 +82,7 @@ def who(
                     "threshold": limit,
                     "threshold_source": source,
                     "candidates": [_candidate(c, fitted, blind, rule) for c in candidates],
+                    **({} if recall is None else {"recall": candidates.recall}),
                 }
             )
         yield {"source": query.source, "faces": faces}

@@ -10,7 +10,7 @@ import numpy as np
 from facekit import checks
 from facekit.errors import UnknownName
 from facekit.gallery.backend import Backend
-from facekit.gallery.records import EVERYTHING, Hit, Where
+from facekit.gallery.records import EVERYTHING, Answers, Hit, Where, recall_of
 
 _FIRST = 64  # faces that are looked at before more are fetched
 _MORE = 4  # times as many each time
@@ -53,7 +53,8 @@ def rank_people(
     rule: str = "best",
     top: int = 3,
     where: Where = EVERYTHING,
-) -> list[list[Candidate]]:
+    recall: float | None = None,
+) -> list[Answers[Candidate]]:
     """The ``k`` people closest to each vector, exactly.
 
     Parameters
@@ -69,19 +70,22 @@ def rank_people(
     top : int
         Of ``mean``; who has fewer faces gives the mean of those.
     where : Where
+    recall : float, optional
+        Look for their faces by an index that is known to find that share; see ``Backend``.
 
     Returns
     -------
-    list of list of Candidate
+    list of Answers of Candidate
         Closest first; at the same distance whose best face is closer, then has the lower
-        number.
+        number. ``recall`` is the least of the searches for faces.
     """
     if rule not in RULES:
         raise UnknownName("rule", rule, RULES)
     checks.check_count("k", k)
     checks.check_count("top", top)
     named = replace(where, named=True)
-    return [_ranked(gallery, vector[None], k, metric, (rule, top), named) for vector in vectors]
+    rest = (k, metric, (rule, top), named, recall)
+    return [_ranked(gallery, vector[None], *rest) for vector in vectors]
 
 
 def identify(candidates: Sequence[Candidate], threshold: float) -> Candidate | None:
@@ -91,14 +95,23 @@ def identify(candidates: Sequence[Candidate], threshold: float) -> Candidate | N
 
 
 def _ranked(
-    gallery: Backend, vector: np.ndarray, k: int, metric: str, rule: tuple[str, int], where: Where
-) -> list[Candidate]:
+    gallery: Backend,
+    vector: np.ndarray,
+    k: int,
+    metric: str,
+    rule: tuple[str, int],
+    where: Where,
+    recall: float | None,
+) -> Answers[Candidate]:
     # People in the order of their best face. Nobody is closer than that by any rule, so it is
     # over when the k-th is closer than the last face seen.
     found: dict[str, Candidate] = {}
     count = max(_FIRST, _MORE * k)
+    share = 1.0
     while True:
-        (hits,) = gallery.search(vector, count, metric, where=where)
+        answers = gallery.search(vector, count, metric, where=where, recall=recall)
+        share = min(share, recall_of(answers))
+        (hits,) = answers
         names = dict.fromkeys(hit.face.person for hit in hits if hit.face.person not in found)
         new = tuple(name for name in names if name is not None)
         found |= _judged(gallery, vector, metric, rule, replace(where, people=new), hits)
@@ -106,7 +119,7 @@ def _ranked(
             found.values(), key=lambda one: (one.distance, one.best.distance, one.best.face.id)
         )[:k]
         if len(hits) < count or (len(best) == k and best[-1].distance < hits[-1].distance):
-            return best
+            return Answers(best, share)
         count *= _MORE
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from facekit.errors import GalleryError, InvalidArgument
 from facekit.types import NO_FACIAL_AREA, Detection
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,25 @@ class Hit:
 
     face: StoredFace
     distance: float
+
+
+class Answers(list[_T]):
+    """Answers, and how many of the true ones are among them.
+
+    Attributes
+    ----------
+    recall : float
+        1.0: the search was exact; less: the measured recall of the index that found them.
+    """
+
+    def __init__(self, found: Iterable[_T] = (), recall: float = 1.0) -> None:
+        super().__init__(found)
+        self.recall = recall
+
+
+def recall_of(answers: list[Any]) -> float:
+    """What a search found of the nearest faces; 1.0 of a backend that only searches exactly."""
+    return answers.recall if isinstance(answers, Answers) else 1.0
 
 
 @dataclass(frozen=True)

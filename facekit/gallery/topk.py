@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from facekit import distance
+from facekit.gallery import packing
 from facekit.gallery.blas import one_thread_a_call
 from facekit.runtime import cpu_count
 
@@ -48,10 +49,10 @@ def nearest(
     Parameters
     ----------
     rows : numpy.ndarray
-        ``(N, D)`` float32 or float16, C-contiguous, without a row of zeros among those
-        that are not excluded.
+        As ``facekit.gallery.packing`` packs vectors ``(N, D)``, C-contiguous, without a row
+        of zeros among those that are not excluded.
     norms : numpy.ndarray
-        ``float32 (N,)``: the rows' lengths.
+        ``float32 (N,)``: the vectors' lengths.
     queries : numpy.ndarray
         ``(Q, D)``, float32 or float64.
     k : int or None
@@ -83,7 +84,7 @@ def nearest(
         allowed, excluded = None, np.flatnonzero(not_allowed)
     if not len(rows) or not len(exact):
         return [(np.empty(0, np.int64), np.empty(0)) for _ in exact]
-    scale = _scale(metric, exact, norms, within)
+    scale = _scale(metric, exact, norms, within, rows.shape[1])
     total = len(rows) if allowed is None else len(allowed)
     copied = allowed is not None or rows.dtype != np.float32
     most = (_COPY_BYTES if copied else _BLOCK_BYTES) // (4 * rows.shape[1])
@@ -96,7 +97,7 @@ def nearest(
         mine = bounds[number * len(bounds) // workers : (number + 1) * len(bounds) // workers]
         found = scale.candidates(k)
         for block in _blocks(rows, norms, scale, allowed, excluded, mine):
-            found.look(block, scale.apply(block.products, block.lengths))
+            found.look(block, scale.apply(block))
         return found
 
     if workers < 2:
@@ -116,7 +117,7 @@ def nearest(
 def measure(rows: np.ndarray, query: np.ndarray, slots: np.ndarray, metric: str) -> np.ndarray:
     """Distances of some rows from a query: ``float64``, as ``facekit.distance`` gives them."""
     parts = [
-        distance.distance(rows[slots[i : i + _EXACT_ROWS]], query, metric)
+        distance.distance(packing.unpacked(rows[slots[i : i + _EXACT_ROWS]]), query, metric)
         for i in range(0, len(slots), _EXACT_ROWS)
     ]
     return np.concatenate(parts) if parts else np.empty(0)
@@ -146,7 +147,7 @@ class _Scale:
     ``product - norm² / 2`` for the euclidean distance.
     """
 
-    queries: np.ndarray  # float32 (Q, D)
+    queries: np.ndarray  # float32 (Q, columns), zeros where a row holds its scale
     angle: bool
     errors: np.ndarray  # bound of a score's error, for each query
     floors: np.ndarray  # score that a row must have for ``within``, less its error
@@ -157,11 +158,17 @@ class _Scale:
         slack = (2 * self.errors).astype(np.float32)
         return _Candidates(k, np.maximum(self.floors, _LEAST).astype(np.float32), slack)
 
-    def apply(self, products: np.ndarray, norms: np.ndarray) -> np.ndarray:
-        """Turn products ``(Q, B)`` into scores, in place."""
+    def apply(self, block: _Block) -> np.ndarray:
+        """Turn the products ``(Q, B)`` of a block into scores, in place."""
+        products, lengths = block.products, block.lengths
         if self.angle:
-            return np.divide(products, norms, out=products)
-        return np.subtract(products, norms * norms * np.float32(0.5), out=products)
+            if block.factors is not None:
+                with np.errstate(divide="ignore"):  # overwritten rows
+                    lengths = lengths / block.factors
+            return np.divide(products, lengths, out=products)
+        if block.factors is not None:
+            np.multiply(products, block.factors, out=products)
+        return np.subtract(products, lengths * lengths * np.float32(0.5), out=products)
 
 
 # Largest distance -> smallest cosine.
@@ -172,10 +179,12 @@ COSINES: dict[str, Callable[[float], float]] = {
 }
 
 
-def _scale(metric: str, queries: np.ndarray, norms: np.ndarray, within: float | None) -> _Scale:
+def _scale(
+    metric: str, queries: np.ndarray, norms: np.ndarray, within: float | None, columns: int
+) -> _Scale:
     distance.check(metric)
-    # D products and sums, and a few operations around them.
-    unit = (queries.shape[1] + 8) * _UNIT
+    # As many products and sums, and a few operations around them.
+    unit = (columns + 8) * _UNIT
     angle = metric != "euclidean"
     if angle:
         queries = distance.l2_normalize(queries)
@@ -190,7 +199,9 @@ def _scale(metric: str, queries: np.ndarray, norms: np.ndarray, within: float | 
         floors = COSINES[metric](within) - errors
     else:
         floors = (lengths**2 - within**2) / 2 - errors - unit * lengths**2
-    return _Scale(np.ascontiguousarray(queries, np.float32), angle, errors, floors)
+    padded = np.zeros((len(queries), columns), np.float32)
+    padded[:, : queries.shape[1]] = queries
+    return _Scale(padded, angle, errors, floors)
 
 
 def _in_block(slots: np.ndarray | None, start: int, stop: int) -> np.ndarray:
@@ -208,6 +219,7 @@ class _Block:
     start: int  # of the rows, or of the places in `allowed`
     products: np.ndarray  # float32 (Q, B), overwritten by the next block
     lengths: np.ndarray  # float32 (B,)
+    factors: np.ndarray | None  # float32 (B,): of the products, where rows have a scale
     gone: np.ndarray  # columns that do not count
     picked: np.ndarray | None  # the columns' rows, where they are not one after the other
 
@@ -224,17 +236,20 @@ def _blocks(
     queries, size = scale.queries, bounds.step
     total = len(rows) if allowed is None else len(allowed)
     buffer = np.empty(len(queries) * size, np.float32)
+    wide = np.empty(0 if rows.dtype == np.float32 else size * rows.shape[1], np.float32)
     for start in bounds:
         stop = min(start + size, total)
         picked = None if allowed is None else allowed[start:stop]
         part = slice(start, stop) if picked is None else picked
-        some = np.asarray(rows[part], np.float32)
+        raw = rows[part]
+        some = packing.numbers(raw, wide)
         products = buffer[: len(queries) * (stop - start)].reshape(len(queries), stop - start)
         if len(queries) == 1:
             np.dot(some, queries[0], out=products[0])
         else:
             np.dot(queries, some.T, out=products)
-        yield _Block(start, products, norms[part], _in_block(excluded, start, stop), picked)
+        gone = _in_block(excluded, start, stop)
+        yield _Block(start, products, norms[part], packing.scales_of(raw), gone, picked)
 
 
 class _Candidates:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facekit import distance
-from facekit.gallery import topk
+from facekit.gallery import packing, topk
 
 
 def lengths(rows):
@@ -93,6 +93,17 @@ def test_half_precision_is_exact_on_what_is_stored(rows):
     found = topk.nearest(half, lengths(half), rows[[17, 3]], 9, "cosine")
     for one, got in zip(rows[[17, 3]], found, strict=True):
         same(got, naive(half, one, 9, "cosine"))
+
+
+@pytest.mark.parametrize("metric", distance.METRICS)
+def test_whole_numbers_are_exact_on_what_is_stored(rows, metric):
+    packed = packing.packed(rows, "int16")
+    stored = packing.unpacked(packed)
+    keep = np.arange(0, 700, 30)
+    for allowed, kept in ((None, None), (keep, set(keep.tolist()))):
+        found = topk.nearest(packed, lengths(stored), rows[[17, 3]], 9, metric, None, allowed)
+        for one, got in zip(rows[[17, 3]], found, strict=True):
+            same(got, naive(stored, one, 9, metric, keep=kept))
 
 
 def test_many_queries_are_answered_in_groups(rows, monkeypatch):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from facekit import checks
 from facekit.errors import GalleryError, InvalidArgument
 from facekit.gallery import accepted
 from facekit.gallery.backend import Forgotten
@@ -28,6 +29,7 @@ from facekit.gallery.milvus.server import Server
 from facekit.gallery.milvus.turns import Turns, View, collection
 from facekit.gallery.records import (
     EVERYTHING,
+    Answers,
     Entry,
     Hit,
     Origin,
@@ -170,18 +172,24 @@ class MilvusGallery:
         metric: str = "cosine",
         within: float | None = None,
         where: Where = EVERYTHING,
-    ) -> list[list[Hit]]:
-        """See ``Backend.search``; approximate only where the address asks for it."""
+        recall: float | None = None,
+    ) -> Answers[list[Hit]]:
+        """See ``Backend.search``; approximate also where the address asks for it."""
         queries = accepted.question(vectors, self.origin, k, metric, within)
+        if recall is not None:
+            checks.check_fraction("recall", recall)
         some = rows.condition(where)
         if some is None or not len(queries):
-            return [[] for _ in queries]
+            return Answers([] for _ in queries)
 
-        def work(view: View) -> list[list[Hit]]:
+        def work(view: View) -> Answers[list[Hit]]:
             condition = view.condition("faces", some)
-            ef = self._ef if view.state.indexed else 0
+            ef, share = 0, 1.0
+            if view.state.indexed and metric != "euclidean" and (self._ef or recall is not None):
+                told = hnsw.told(self._server, view)
+                ef, share = hnsw.choice(told, self._ef, k, recall)
             asked = nearest.Question(k, metric, within, condition, ef)
-            return nearest.nearest(self._server, view, queries, asked)
+            return Answers(nearest.nearest(self._server, view, queries, asked), share)
 
         return self._turns.steady(work)
 
@@ -311,7 +319,9 @@ class MilvusGallery:
         """Write all rows that are seen into new collections, and drop the old ones."""
         making.compact(self._server, self._turns, self.origin.dimension)
 
-    def make_index(self, metric: str = "cosine", ef: int | None = None) -> dict[str, Any]:
+    def make_index(
+        self, metric: str = "cosine", ef: int | None = None, recall: float = 0.99
+    ) -> dict[str, Any]:
         """Make the index that approximate searches use, and measure its recall.
 
         The vectors are then in the server's memory twice: exact searches stay as they were.
@@ -322,7 +332,9 @@ class MilvusGallery:
             One of the angle: these order faces alike.
         ef : int, optional
             How many candidates it keeps while the recall is measured; by default the
-            address's.
+            address's, and twice as many until it finds enough.
+        recall : float
+            What is enough.
 
         Returns
         -------
@@ -337,10 +349,15 @@ class MilvusGallery:
             For ``euclidean``.
         """
         hnsw.check(metric)
+        checks.check_fraction("recall", recall)
         making.compact(self._server, self._turns, self.origin.dimension, indexed=True)
-        return hnsw.measured(self._server, self._turns, ef or self._default_ef)
+        for effort in [ef] if ef is not None else hnsw.efforts(self._default_ef):
+            made = hnsw.measured(self._server, self._turns, effort)
+            if made["index_recall"] is None or made["index_recall"] >= recall:
+                break
+        return made
 
-    def drop_index(self) -> bool:
+    def remove_index(self) -> bool:
         """Remove the index; whether there was one."""
         if not self._turns.view().state.indexed:
             return False

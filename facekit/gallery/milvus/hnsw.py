@@ -16,6 +16,7 @@ from facekit.gallery.records import Hit
 
 _QUERIES = 100
 _NEAREST = 10
+_MOST_EF = 2048
 
 
 def check(metric: str) -> None:
@@ -37,6 +38,34 @@ def told(server: Server, view: View) -> dict[str, Any]:
     for row in server.select(view.collection("records"), some, ["data"]):
         found = json.loads(row["data"])
     return found
+
+
+def efforts(least: int) -> list[int]:
+    """Numbers of candidates to try, each twice as many as the one before."""
+    return [ef for ef in (least << i for i in range(16)) if ef <= max(least, _MOST_EF)]
+
+
+def choice(
+    index: dict[str, Any], asked: int, k: int | None, recall: float | None
+) -> tuple[int, float]:
+    """Candidates to keep, 0 for an exact search, and which part of the nearest that finds.
+
+    Parameters
+    ----------
+    index : dict
+        What is known of the index.
+    asked : int
+        What the address says, or 0. The part is 0, for unknown, if that is less than what was
+        measured.
+    k, recall
+        See ``Backend.search``.
+    """
+    known, ef = index.get("index_recall") or 0.0, index.get("index_ef", 0)
+    if asked:
+        return asked, known if ef and asked >= ef else 0.0
+    if recall is None or k is None or not ef or k > ef or known < recall:
+        return 0, 1.0
+    return ef, known
 
 
 def measured(server: Server, turns: Turns, ef: int) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from facekit.gallery.urls import without_secrets
 DEFAULT_NAME = "facekit"
 INDEXES = ("exact", "hnsw")
 _EF = 100  # candidates that HNSW keeps while it searches
-_MOST_EF = 1000  # pgvector's limit
 _LONGEST = 63  # bytes of a name in PostgreSQL
+MOST_EF = 1000  # pgvector's limit
 _OURS = ("gallery", "index", "ef")
 _PATIENCE = 10  # seconds for a server to answer
 
@@ -129,4 +129,4 @@ def _ef(text: str | None) -> int:
         raise InvalidArgument(f"ef is {text!r}.", "Pass a number of candidates, such as 200.")
     ef = int(text)
     checks.check_count("ef", ef)
-    return min(ef, _MOST_EF)
+    return min(ef, MOST_EF)

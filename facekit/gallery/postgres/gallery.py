@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import psycopg
 
+from facekit import checks
 from facekit.errors import GalleryError, UnknownName
 from facekit.gallery import accepted
 from facekit.gallery.accepted import DTYPES
@@ -21,6 +22,7 @@ from facekit.gallery.postgres.scan import prove
 from facekit.gallery.postgres.vectors import TYPES
 from facekit.gallery.records import (
     EVERYTHING,
+    Answers,
     Entry,
     Hit,
     Origin,
@@ -168,11 +170,19 @@ class PostgresGallery:
         metric: str = "cosine",
         within: float | None = None,
         where: Where = EVERYTHING,
-    ) -> list[list[Hit]]:
-        """See ``Backend.search``; approximate where the URL asks for it."""
+        recall: float | None = None,
+    ) -> Answers[list[Hit]]:
+        """See ``Backend.search``; approximate also where the URL asks for it."""
         queries = accepted.question(vectors, self.origin, k, metric, within)
-        how = searching.How(self.address.index, self.address.ef)
-        return searching.search(self, queries, k, metric, within, where, how)
+        if recall is not None:
+            checks.check_fraction("recall", recall)
+        how = hnsw.How(self.address.index, self.address.ef)
+        share = 1.0
+        if k is not None and (recall is not None or how.index == "hnsw"):
+            with self.database.reading() as db:
+                how, share = hnsw.choice(hnsw.known(db), how, k, metric, recall)
+        found = searching.search(self, queries, k, metric, within, where, how)
+        return Answers(found, share)
 
     def faces(self, where: Where = EVERYTHING) -> Iterator[tuple[StoredFace, np.ndarray]]:
         """See ``Backend.faces``."""
@@ -300,7 +310,9 @@ class PostgresGallery:
 
     # -- the approximate index -----------------------------------------------------------
 
-    def make_index(self, metric: str = "cosine", ef: int | None = None) -> dict[str, Any]:
+    def make_index(
+        self, metric: str = "cosine", ef: int | None = None, recall: float = 0.99
+    ) -> dict[str, Any]:
         """Make the index that approximate searches use, and measure its recall.
 
         Parameters
@@ -308,7 +320,10 @@ class PostgresGallery:
         metric : str
             ``euclidean``, or any of the angle: these order faces alike.
         ef : int, optional
-            How many candidates it keeps while the recall is measured; by default the URL's.
+            How many candidates it keeps while the recall is measured; by default the URL's,
+            and twice as many until it finds enough.
+        recall : float
+            What is enough.
 
         Returns
         -------
@@ -324,12 +339,18 @@ class PostgresGallery:
         GalleryError
             When pgvector is older than 0.8.
         """
+        checks.check_fraction("recall", recall)
         hnsw.build(self, metric)
-        return hnsw.told(hnsw.measure(self, metric, ef or self.address.ef))
+        efforts = [ef] if ef is not None else hnsw.efforts(self.address.ef)
+        for effort in efforts:
+            made = hnsw.measure(self, metric, effort)
+            if made.recall is None or made.recall >= recall:
+                break
+        return hnsw.told(made)
 
-    def drop_index(self) -> bool:
+    def remove_index(self) -> bool:
         """Remove the index; whether there was one."""
-        return hnsw.drop(self)
+        return hnsw.remove(self)
 
 
 def _quoted(name: str, db: psycopg.Connection[Any]) -> str:

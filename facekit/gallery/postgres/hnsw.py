@@ -9,6 +9,7 @@ from psycopg import Connection
 
 from facekit import distance
 from facekit.errors import GalleryError, InvalidArgument
+from facekit.gallery.postgres.address import MOST_EF
 from facekit.gallery.postgres.schema import pgvector_version
 from facekit.gallery.postgres.vectors import TYPES
 from facekit.gallery.records import Hit
@@ -21,6 +22,17 @@ _LONGEST = {"float32": 2000, "float16": 4000}  # pgvector's limits
 _LEAST_PGVECTOR = (0, 8)  # goes on where a filter let too few through
 _QUERIES = 100
 _NEAREST = 10
+
+
+@dataclass(frozen=True)
+class How:
+    """Whether a search is ``exact``, or by the index ``hnsw`` with ``ef`` candidates."""
+
+    index: str = "exact"
+    ef: int = 0
+
+
+EXACT = How()
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,33 @@ def known(db: Connection[Any]) -> Approximation | None:
     """What is known of the index, if there is one."""
     row = db.execute("SELECT metric, recall, queries, faces, ef FROM approximation").fetchone()
     return None if row is None else Approximation(*row)
+
+
+def efforts(least: int) -> list[int]:
+    """Numbers of candidates to try, each twice as many as the one before."""
+    doubled = [least << i for i in range(16)]
+    return [*(ef for ef in doubled if ef < MOST_EF), MOST_EF]
+
+
+def choice(
+    index: Approximation | None, asked: How, k: int, metric: str, recall: float | None
+) -> tuple[How, float]:
+    """How to search, and which part of the nearest it is known to find; 0 for unknown.
+
+    Parameters
+    ----------
+    index : Approximation or None
+    asked : How
+        What the URL says.
+    k, metric, recall
+        See ``Backend.search``.
+    """
+    known = (index.recall if index is not None else None) or 0.0
+    if asked.index == "hnsw":
+        return asked, known if index is not None and asked.ef >= index.ef else 0.0
+    if index is None or recall is None or known < recall or k > index.ef:
+        return asked, 1.0
+    return (How("hnsw", index.ef), known) if index.metric == angle(metric) else (asked, 1.0)
 
 
 def angle(metric: str) -> str:
@@ -90,7 +129,7 @@ def build(gallery: PostgresGallery, metric: str) -> None:
         db.execute("INSERT INTO approximation (metric) VALUES (%s)", (angle(metric),))
 
 
-def drop(gallery: PostgresGallery) -> bool:
+def remove(gallery: PostgresGallery) -> bool:
     """Remove the index; whether there was one."""
     with gallery.database.writing() as db:
         db.execute(f"DROP INDEX IF EXISTS {NAME}")
@@ -99,7 +138,7 @@ def drop(gallery: PostgresGallery) -> bool:
 
 def measure(gallery: PostgresGallery, metric: str, ef: int) -> Approximation:
     """Ask the index for the nearest other faces of some, compare, and note the recall."""
-    from facekit.gallery.postgres.searching import How, search  # which looks at the index first
+    from facekit.gallery.postgres.searching import search  # which looks at the index first
 
     with gallery.database.reading() as db:
         row = db.execute("SELECT count(*) FROM face").fetchone()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from psycopg import Connection
 
 from facekit.errors import GalleryError, InvalidArgument
 from facekit.gallery.postgres import hnsw, nearest, rows
+from facekit.gallery.postgres.hnsw import EXACT, How
 from facekit.gallery.postgres.vectors import TYPES
 from facekit.gallery.records import EVERYTHING, Hit, StoredFace, Where
 
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 _MANY = 12
 
 
-@dataclass(frozen=True)
-class How:
-    """Whether a search is ``exact``, or by the index ``hnsw`` with ``ef`` candidates."""
-
-    index: str = "exact"
-    ef: int = 0
-
-
 def search(
     gallery: PostgresGallery,
     vectors: np.ndarray,
@@ -37,7 +29,7 @@ def search(
     metric: str,
     within: float | None = None,
     where: Where = EVERYTHING,
-    how: How = How(),
+    how: How = EXACT,
 ) -> list[list[Hit]]:
     """The nearest faces of each vector ``(Q, D)``, as ``Backend.search`` says.
 

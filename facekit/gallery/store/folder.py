@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from itertools import islice
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
 import numpy as np
 
+from facekit import checks
 from facekit.errors import GalleryError, UnknownName
-from facekit.gallery import accepted, topk
-from facekit.gallery.accepted import DTYPES
+from facekit.gallery import accepted, packing
 from facekit.gallery.backend import Forgotten
 from facekit.gallery.records import (
     EVERYTHING,
+    Answers,
     Entry,
     Hit,
     Origin,
@@ -29,23 +28,21 @@ from facekit.gallery.records import (
     StoredFace,
     Where,
 )
-from facekit.gallery.store import changes, people, rows
+from facekit.gallery.store import approximate, changes, people, rows
 from facekit.gallery.store.database import Database
 from facekit.gallery.store.matrix import Matrix
+from facekit.gallery.store.reading import Moved, faces_after, faces_at
 from facekit.gallery.store.scan import prove
 from facekit.gallery.store.state import State, holes_of, slots_of, state_of
+from facekit.gallery.store.summary import summary
+from facekit.gallery.store.writing import writing
 
 DATABASE = "gallery.sqlite"
 _LOCK = "index.lock"
 _ATTEMPTS = 5  # of a search, while others forget and compact
-_FACES_AT_ONCE = 4096
 _ROWS_AT_ONCE = 1 << 16  # copied by compaction
 _LEAST_HOLES = 1024  # of which compaction takes notice
 _HOLES = 4  # compact when one slot in so many is empty
-
-
-class _Moved(Exception):
-    """What was read is not of one state: somebody forgot a face or compacted meanwhile."""
 
 
 class FolderGallery:
@@ -83,6 +80,7 @@ class FolderGallery:
         self.origin = Origin(model, detector, mark, dimension, json.loads(options))
         self._matrix = self._at(1)
         self._holes: tuple[State | None, np.ndarray] = (None, np.empty(0, np.int64))
+        self._index: approximate.Kept | None = None
 
     @classmethod
     def create(cls, folder: str | Path, origin: Origin, dtype: str = "float32") -> FolderGallery:
@@ -94,15 +92,16 @@ class FolderGallery:
         origin : Origin
             The pipeline; a gallery of another one is refused.
         dtype : str
-            ``float32``, or ``float16`` for half the size; an existing gallery keeps its own.
+            ``float32``; or for half the size ``int16``, which keeps vectors eight times as
+            exactly as ``float16``. An existing gallery keeps its own.
 
         Raises
         ------
         GalleryError
             When the folder cannot be used, or its vectors are another pipeline's.
         """
-        if dtype not in DTYPES:
-            raise UnknownName("dtype", dtype, DTYPES)
+        if dtype not in packing.DTYPES:
+            raise UnknownName("dtype", dtype, packing.DTYPES)
         place = Path(folder)
         try:
             place.mkdir(parents=True, exist_ok=True)
@@ -146,8 +145,9 @@ class FolderGallery:
         group = list(entries)
         if not group:
             return []
-        vectors = accepted.faces(group, self.origin, self.dtype)
-        norms = _norms(vectors)
+        plain = self.dtype if self.dtype in accepted.DTYPES else "float32"
+        vectors = packing.packed(accepted.faces(group, self.origin, plain), self.dtype)
+        norms = packing.lengths(vectors)
         with self._writing() as (db, state):
             taken = [entry.photo.path for entry in group if entry.photo is not None]
             emptied = changes.drop_photos(db, taken)
@@ -168,20 +168,34 @@ class FolderGallery:
         metric: str = "cosine",
         within: float | None = None,
         where: Where = EVERYTHING,
-    ) -> list[list[Hit]]:
-        """See ``Backend.search``."""
+        recall: float | None = None,
+    ) -> Answers[list[Hit]]:
+        """See ``Backend.search``.
+
+        ``recall`` lets the index of ``make_index`` be used, which finds that share of the
+        nearest: for cosine, angular and euclidean_l2, k up to 100, and no filter but
+        ``named`` and ``detected``. Otherwise, and without such an index, the search is exact.
+        """
         queries = accepted.question(vectors, self.origin, k, metric, within)
+        if recall is not None:
+            checks.check_fraction("recall", recall)
         for _ in range(_ATTEMPTS):
-            with suppress(_Moved, FileNotFoundError):
-                return self._search(queries, k, metric, within, where)
+            with suppress(Moved, FileNotFoundError):
+                return self._search(queries, k, metric, within, where, recall)
         raise GalleryError(
             f"{self.folder} is damaged: vectors are not what was stored.",
             "Restore the folder from a copy, or index the photos anew.",
         )
 
     def _search(
-        self, queries: np.ndarray, k: int | None, metric: str, within: float | None, where: Where
-    ) -> list[list[Hit]]:
+        self,
+        queries: np.ndarray,
+        k: int | None,
+        metric: str,
+        within: float | None,
+        where: Where,
+        recall: float | None,
+    ) -> Answers[list[Hit]]:
         with self._db.reading() as db:
             state = state_of(db)
             matrix, norms = self._view(state)
@@ -189,34 +203,36 @@ class FolderGallery:
             excluded = self._holes_of(db, state)
             if others is not None:
                 excluded = np.union1d(excluded, others)
-            found = topk.nearest(matrix, norms, queries, k, metric, within, allowed, excluded)
+            index = (
+                self._index
+                if recall is None
+                else approximate.current(self.folder, state, self._index)
+            )
+            self._index = index
+            asked = (queries, k, metric, within, allowed, excluded)
+            found, share = approximate.nearest(index, matrix, norms, *asked, recall)
             slots = {slot for some, _ in found for slot in some.tolist()}
-            faces = self._faces_at(db, matrix, slots)
-        return [
-            [Hit(faces[slot], gap) for slot, gap in zip(some.tolist(), gaps.tolist(), strict=True)]
-            for some, gaps in found
-        ]
-
-    def _faces_at(
-        self, db: Connection, matrix: np.ndarray, slots: set[int]
-    ) -> dict[int, StoredFace]:
-        """The faces of some slots, whose bytes are those that were stored."""
-        faces = {}
-        for slot, crc, face in rows.by_slot(db, sorted(slots)):
-            if zlib.crc32(matrix[slot].data) != crc:
-                raise _Moved
-            faces[slot] = face
-        if len(faces) != len(slots):
-            raise _Moved
-        return faces
+            faces = faces_at(db, matrix, slots)
+        return Answers(
+            (
+                [
+                    Hit(faces[slot], gap)
+                    for slot, gap in zip(*(v.tolist() for v in one), strict=True)
+                ]
+                for one in found
+            ),
+            share,
+        )
 
     def faces(self, where: Where = EVERYTHING) -> Iterator[tuple[StoredFace, np.ndarray]]:
         """See ``Backend.faces``."""
         last = -1
         while True:
             for _ in range(_ATTEMPTS):
-                with suppress(_Moved, FileNotFoundError):
-                    part = self._some_faces(where, last)
+                with suppress(Moved, FileNotFoundError):
+                    with self._db.reading() as db:
+                        matrix, _ = self._view(state_of(db))
+                        part = faces_after(db, matrix, where, last)
                     break
             else:
                 raise GalleryError(f"{self.folder} is damaged.", "Restore it from a copy.")
@@ -224,20 +240,6 @@ class FolderGallery:
                 return
             yield from part
             last = part[-1][0].id
-
-    def _some_faces(self, where: Where, last: int) -> list[tuple[StoredFace, np.ndarray]]:
-        condition, values = rows.condition(where)
-        extra = f" AND {condition}" if condition else ""
-        query = f"{rows.FACE} WHERE face.id > ?{extra} ORDER BY face.id"
-        with self._db.reading() as db:
-            matrix, _ = self._view(state_of(db))
-            made = []
-            for row in islice(db.execute(query, (last, *values)), _FACES_AT_ONCE):
-                vector = matrix[row[0]]
-                if zlib.crc32(vector.data) != row[1]:
-                    raise _Moved
-                made.append((rows.face(row), vector.astype(np.float32)))
-        return made
 
     def thumbnail(self, face: int) -> bytes | None:
         """See ``Backend.thumbnail``."""
@@ -325,27 +327,7 @@ class FolderGallery:
     def info(self) -> dict[str, Any]:
         """See ``Backend.info``."""
         with self._db.reading() as db:
-            state = state_of(db)
-            counts = {
-                f"{name}s" if name != "person" else "people": db.execute(
-                    f"SELECT count(*) FROM {name}"
-                ).fetchone()[0]
-                for name in ("face", "photo", "person", "thumbnail")
-            }
-            (without,) = db.execute("SELECT count(*) FROM photo WHERE reason <> ''").fetchone()
-        files = [path for path in self.folder.iterdir() if path.is_file()]
-        return {
-            "gallery": str(self.folder),
-            "model": self.origin.model,
-            "detector_backend": self.origin.detector,
-            "fingerprint": self.origin.fingerprint,
-            "dimension": self.origin.dimension,
-            "dtype": self.dtype,
-            **counts,
-            "photos_without_face": without,
-            "empty_slots": state.used - counts["faces"],
-            "bytes": sum(path.stat().st_size for path in files),
-        }
+            return summary(self.folder, db, self.origin, self.dtype)
 
     def compact(self) -> None:
         """Write the matrix anew without the rows of removed faces, and empty SQLite's log."""
@@ -364,13 +346,57 @@ class FolderGallery:
             pass  # a writer begins by removing files of other generations
         self._db.purge()
 
+    # -- approximate search ----------------------------------------------------------------
+
+    def make_index(self, recall: float = 0.99) -> dict[str, Any]:
+        """Make the index that ``search`` may use where ``recall`` is given, if it is worth it.
+
+        Faces that are added later are searched exactly; when one is removed, the index goes
+        with it. Needs the extra ``faiss``.
+
+        Parameters
+        ----------
+        recall : float
+            Share of the 10, and of the 100, nearest faces that it must find.
+
+        Returns
+        -------
+        dict
+            See ``facekit.gallery.store.approximate_choice.Choice.report``.
+
+        Raises
+        ------
+        MissingDependency
+            Without faiss.
+        GalleryError
+            When faces are removed meanwhile.
+        """
+        from facekit.gallery.store import approximate_choice
+
+        checks.check_fraction("recall", recall)
+        if self.info()["empty_slots"]:
+            self.compact()
+        with self._db.reading() as db:
+            state = state_of(db)
+            vectors = self._view(state)
+            holes = self._holes_of(db, state)
+        choice = approximate_choice.chosen(*vectors, holes, state, recall)
+        with self._writing() as (_, now):
+            approximate.put(self.folder, choice.best, state, now)
+        return choice.report(state)
+
+    def remove_index(self) -> bool:
+        """Delete the index; whether there was one."""
+        with self._writing():
+            return approximate.remove(self.folder)
+
     # -- inner workings ------------------------------------------------------------------
 
     def _at(self, generation: int) -> Matrix:
         return Matrix(self.folder, generation, self.origin.dimension, self.dtype)
 
-    def _writing(self) -> _Writing:
-        return _Writing(self)
+    def _writing(self) -> AbstractContextManager[tuple[Connection, State]]:
+        return writing(self.folder, self._db, self._at)
 
     def _view(self, state: State) -> tuple[np.ndarray, np.ndarray]:
         matrix = self._matrix
@@ -405,37 +431,6 @@ class FolderGallery:
             self.compact()
 
 
-class _Writing:
-    """A write transaction that first finishes what a killed writer left undone."""
-
-    def __init__(self, gallery: FolderGallery) -> None:
-        self._gallery = gallery
-        self._transaction = gallery._db.writing()
-
-    def __enter__(self) -> tuple[Connection, State]:
-        db = self._transaction.__enter__()
-        try:
-            state = state_of(db)
-            gallery = self._gallery
-            slots = [slot for (slot,) in db.execute("SELECT slot FROM wipe ORDER BY slot")]
-            if slots:
-                gallery._at(state.generation).wipe(slots)
-                db.execute("DELETE FROM wipe")
-            gallery._at(state.generation).remove_others()
-        except BaseException as error:
-            self._transaction.__exit__(type(error), error, error.__traceback__)
-            raise
-        return db, state
-
-    def __exit__(self, *failure: Any) -> None:
-        self._transaction.__exit__(*failure)
-
-
 def is_gallery(folder: str | Path) -> bool:
     """Whether a folder holds a gallery."""
     return os.path.isfile(os.path.join(folder, DATABASE))  # noqa: PTH113, PTH118 (any text)
-
-
-def _norms(vectors: np.ndarray) -> np.ndarray:
-    exact = vectors.astype(np.float64)
-    return np.sqrt(np.einsum("nd,nd->n", exact, exact)).astype(np.float32)

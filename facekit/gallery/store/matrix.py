@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit.gallery.accepted import DTYPES
+from facekit.gallery.packing import DTYPES, columns
 
-_SUFFIX = {"float32": "f32", "float16": "f16"}
+_SUFFIX = {"float32": "f32", "float16": "f16", "int16": "i16"}
 _LEAST_GROWTH = 1024  # rows
 _SYNC: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class Matrix:
-    """Rows ``(n, D)`` in ``vectors-G.f32`` (or ``.f16``) and lengths ``(n,)`` in ``norms-G.f32``.
+    """Rows of ``vectors-G.f32`` (``.f16``, ``.i16``) and lengths ``(n,)`` of ``norms-G.f32``.
 
     The files grow ahead of their content, in steps, so that a mapping outlives most
     additions. They know nothing of which rows hold a face: that is the database's.
@@ -30,13 +30,15 @@ class Matrix:
         G: compaction writes new files and leaves the old ones to those who still read them.
     dimension : int
     dtype : str
-        ``float32`` or ``float16``.
+        See ``facekit.gallery.packing``.
     """
 
     def __init__(self, folder: Path, generation: int, dimension: int, dtype: str) -> None:
         self.generation = generation
         self._vectors = _Rows(
-            folder / f"vectors-{generation}.{_SUFFIX[dtype]}", dimension, DTYPES[dtype]
+            folder / f"vectors-{generation}.{_SUFFIX[dtype]}",
+            columns(dtype, dimension),
+            DTYPES[dtype],
         )
         self._norms = _Rows(folder / f"norms-{generation}.f32", 1, DTYPES["float32"])
 
@@ -63,7 +65,7 @@ class Matrix:
         ----------
         start : int
         rows : numpy.ndarray
-            ``(m, D)`` of the matrix's type.
+            Packed.
         norms : numpy.ndarray
             ``float32 (m,)``, their lengths.
         """
@@ -78,7 +80,7 @@ class Matrix:
             part.write((slot, blank) for slot in slots)
 
     def view(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The first ``count`` rows ``(count, D)`` and their lengths ``float32 (count,)``.
+        """The first ``count`` rows, packed, and their lengths ``float32 (count,)``.
 
         Read-only, without a copy: what is written later shows through.
         """
@@ -94,7 +96,7 @@ class Matrix:
         Who has them mapped goes on reading them.
         """
         for kind in ("vectors", "norms"):
-            for path in self.paths[0].parent.glob(f"{kind}-*.f*"):
+            for path in self.paths[0].parent.glob(f"{kind}-*.*"):
                 if path not in self.paths:
                     # Windows keeps what somebody reads; a later writer removes it.
                     with suppress(PermissionError):

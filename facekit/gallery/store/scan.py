@@ -13,7 +13,9 @@ import numpy as np
 
 from facekit.errors import GalleryError
 from facekit.gallery.backend import Forgotten
+from facekit.gallery.store import approximate
 from facekit.gallery.store.database import Database
+from facekit.gallery.store.state import state_of
 
 _CHUNK = 1 << 24
 _PIECE = 64  # bytes of a thumbnail that stand for it
@@ -52,6 +54,8 @@ def prove(folder: Path, database: Database, found: Trace) -> Forgotten:
         alive = (
             {slot for (slot,) in db.execute("SELECT slot FROM face")} if found.vectors else set()
         )
+        # Whose codes an index holds cannot be seen: none from before the removal may be there.
+        indexes = approximate.stale(folder, state_of(db))
     left, size = _in_database(database.path, needles)
     if left:
         # Pages that SQLite had balanced keep copies, though it overwrites what it deletes.
@@ -60,6 +64,7 @@ def prove(folder: Path, database: Database, found: Trace) -> Forgotten:
     for path in folder.glob("vectors-*.*"):
         left += _rows_left(path, found.vectors, alive)
         size += path.stat().st_size
+    left += len(indexes)
     return Forgotten(
         person=found.person,
         faces=len(found.faces),

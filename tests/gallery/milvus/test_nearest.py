@@ -100,7 +100,7 @@ def test_approximate_only_where_it_was_asked_for(kept, place, vectors):
         assert pairs(near.search(vectors[70:71], 5)[0]) == expected(vectors, vectors[70], 5)
         ((number,),) = near.add([Entry(None, [NewFace(-vectors[70])])])
         assert near.search(-vectors[70:71], 1)[0][0].face.id == number
-        assert kept.drop_index()
+        assert kept.remove_index()
         assert pairs(near.search(vectors[70:71], 5)[0]) == expected(vectors, vectors[70], 5)
-    assert not kept.drop_index()
+    assert not kept.remove_index()
     assert "index_recall" not in kept.info()

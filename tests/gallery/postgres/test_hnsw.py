@@ -77,8 +77,8 @@ def test_who_asks_for_it_gets_it_and_its_recall(crowd):
         with pytest.raises(InvalidArgument, match="is for cosine, not for euclidean"):
             near.search(vectors[:1], 5, "euclidean")
         assert len(near.search(vectors[:1], None)[0]) == 3000
-        assert gallery.drop_index()
-        assert not gallery.drop_index()
+        assert gallery.remove_index()
+        assert not gallery.remove_index()
         with pytest.raises(GalleryError, match="no index any more"):
             near.search(vectors[:1])
     with pytest.raises(UnknownName):

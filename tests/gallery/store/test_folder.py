@@ -1,6 +1,7 @@
 """What is a folder's alone: its files, their size, their versions; the rest is in the contract."""
 
 import sqlite3
+import warnings
 
 import numpy as np
 import pytest
@@ -41,6 +42,29 @@ def test_half_precision_is_half_as_large(tmp_path, origin, vectors):
             half.add([Entry(None, [NewFace(np.full(16, 1e6))])])
     with pytest.raises(UnknownName):
         FolderGallery.create(tmp_path / "x", origin, "int8")
+
+
+def test_whole_numbers_are_half_as_large_and_stay_what_they_are(tmp_path, origin, vectors):
+    with FolderGallery.create(tmp_path / "whole", origin, "int16") as whole:
+        whole.add([Entry(Photo(f"{i}"), [NewFace(v, f"p{i}")]) for i, v in enumerate(vectors)])
+        file = whole.folder / "vectors-1.i16"
+        assert file.stat().st_size % (2 * 16 + 4) == 0
+        stored = np.stack([vector for _, vector in whole.faces()])
+        np.testing.assert_allclose(stored, vectors, atol=np.abs(vectors).max() / 32767)
+        for metric in ("cosine", "euclidean"):
+            found = whole.search(vectors, 1, metric)
+            for query, (hit,) in zip(vectors, found, strict=True):
+                gaps = distance.distance(stored, query, metric)
+                assert (hit.face.id, hit.distance) == (gaps.argmin() + 1, gaps.min())
+        assert whole.forget("p7").left == 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # nothing is divided by what is gone
+            assert 8 not in ids(whole.search(vectors[7:8], None)[0])
+        whole.compact()
+        kept = np.stack([vector for _, vector in whole.faces()])
+        np.testing.assert_array_equal(kept, np.delete(stored, 7, axis=0))
+        with pytest.raises(InvalidArgument, match="too small for int16"):
+            whole.add([Entry(None, [NewFace(np.full(16, 1e-36))])])
 
 
 def test_what_is_no_gallery_is_refused_by_name(tmp_path, origin):

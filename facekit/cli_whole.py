@@ -1,4 +1,4 @@
-"""The shell's commands about databases: ``facekit gallery copy`` and ``facekit gallery index``."""
+"""The shell's commands on whole galleries: ``copy`` and ``index``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from facekit.cli_arguments import typed
 from facekit.cli_job import Job, render
+from facekit.cli_kept import on_gallery, place_of
 from facekit.errors import InvalidArgument
 
 
@@ -40,39 +41,42 @@ def copy(source: str, target: str, *, dtype: str | None = None, pretty: bool | N
 def index(
     *,
     gallery: str | None = None,
+    recall: float = 0.99,
     metric: str = "cosine",
     ef: int | None = None,
-    drop: bool = False,
+    remove: bool = False,
     pretty: bool | None = None,
 ):
-    """Make a database's approximate index and measure how much it finds.
+    """Make an index for faster searches of a large gallery, of a recall that is measured.
 
-    Searches stay exact. Those of a gallery whose URL ends in index=hnsw use the index.
+    Searches stay exact unless they are given `--recall`. A folder's index goes when a face is
+    removed.
 
     Args:
-        gallery: URL of the gallery.
-        metric: euclidean; or cosine, which is for euclidean_l2 and angular too.
-        ef: Candidates that a search keeps while the recall is measured: more find more, slower.
-        drop: Remove the index instead.
+        gallery: Folder or URL of the gallery.
+        recall: Share of the nearest faces that it must find.
+        metric: Of a database: euclidean; or cosine, which is for euclidean_l2 and angular too.
+        ef: Of a database: candidates that a search keeps; more find more, slower. By default
+            as many as the recall takes.
+        remove: Delete the index instead.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
-    def make():
+    def work(kept: Any) -> dict[str, Any]:
         from facekit.gallery import places
 
-        if gallery is None:
-            raise InvalidArgument("No gallery was named.", "Name its URL with --gallery.")
-        kept: Any
-        with places.opened(gallery) as kept:
-            if not hasattr(kept, "make_index"):
-                raise InvalidArgument(
-                    f"{places.shown(gallery)} has no index to choose.", "Only databases have one."
-                )
-            if drop:
-                return {"dropped": kept.drop_index()}
-            return kept.make_index(metric, ef)
+        if remove:
+            return {"removed": kept.remove_index()}
+        if places.is_database(place_of(gallery)):
+            return kept.make_index(metric, ef, recall)
+        if metric == "euclidean" or ef is not None:
+            raise InvalidArgument(
+                "A folder's index is for cosine, euclidean_l2 and angular, and chooses its effort.",
+                "Leave out metric and ef.",
+            )
+        return kept.make_index(recall)
 
-    return Job(make, render("facts"), pretty)
+    return on_gallery(gallery, work, "indexed", pretty)
 
 
 COMMANDS: dict[str, Any] = {"copy": copy, "index": index}
