@@ -21,7 +21,8 @@ def copy(source: str, target: str, *, dtype: str | None = None, pretty: bool | N
     Args:
         source: Folder or URL of a gallery.
         target: Folder or URL of another.
-        dtype: float32 or float16, of a new target; by default the source's.
+        dtype: Of a new target: float32, int16 or float16; by default the source's if the
+            target can keep it, else float32.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
 
@@ -31,6 +32,8 @@ def copy(source: str, target: str, *, dtype: str | None = None, pretty: bool | N
 
         with places.opened(source) as old:
             kind = dtype or old.info()["dtype"]
+            if dtype is None and kind not in places.dtypes(target):
+                kind = "float32"  # nothing is lost
             with places.made(target, old.origin, kind) as new:
                 return asdict(copying.copy(old, new, progress.bar("Copying", unit="faces")))
 

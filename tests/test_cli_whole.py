@@ -47,8 +47,9 @@ def test_copy(run, source, tmp_path):
         (("copy", "SOURCE", "mysql://u:hidden@h/x"), "no kind of gallery named 'mysql'"),
         (("copy", "SOURCE", "SOURCE/gallery.sqlite"), "cannot be made"),
         (("copy", "SOURCE", "postgresql://u:hidden@127.0.0.1:1/x"), "cannot be used"),
-        (("index",), "Name its URL with --gallery"),
-        (("index", "--gallery", "SOURCE"), "Only databases have one"),
+        (("index",), "Name its folder or URL with --gallery"),
+        (("index", "--gallery", "SOURCE", "--ef", "9"), "chooses its effort"),
+        (("index", "--gallery", "SOURCE", "--recall", "2"), "recall is 2"),
     ],
 )
 def test_mistakes(run, source, words, message):

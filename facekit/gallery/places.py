@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from facekit.errors import UnknownName
+from facekit.gallery import packing
 from facekit.gallery.backend import Backend
 from facekit.gallery.records import Origin
 from facekit.gallery.store.folder import FolderGallery, is_gallery
 from facekit.gallery.urls import without_secrets
 
-# Scheme of a URL -> the module that knows such galleries; it has `present`, `opened` and
-# `made`, and is loaded when it is needed.
+# Scheme of a URL -> the module that knows such galleries; it has `present`, `opened`, `made`
+# and `DTYPES`, and is loaded when it is needed.
 DATABASES = {
     "milvus": "facekit.gallery.milvus",
     "postgres": "facekit.gallery.postgres",
@@ -30,6 +31,12 @@ def is_database(place: str | Path) -> bool:
 def shown(place: str | Path) -> str:
     """The place as it may be shown: without a password."""
     return without_secrets(str(place)) if is_database(place) else str(place)
+
+
+def dtypes(place: str | Path) -> tuple[str, ...]:
+    """The types of number that a gallery in this place can keep."""
+    database = _database(place)
+    return tuple(packing.DTYPES) if database is None else database.DTYPES
 
 
 def present(place: str | Path) -> bool:
@@ -81,6 +88,8 @@ def made(place: str | Path, origin: Origin, dtype: str = "float32") -> Backend:
     MissingDependency
         When the database's client is not installed.
     """
+    if dtype not in packing.DTYPES:
+        raise UnknownName("dtype", dtype, packing.DTYPES)
     database = _database(place)
     if database is None:
         return FolderGallery.create(place, origin, dtype)

@@ -9,6 +9,8 @@ from facekit.gallery.records import Origin
 if TYPE_CHECKING:
     from facekit.gallery.milvus.gallery import MilvusGallery
 
+DTYPES = ("float32",)
+
 
 def present(url: str) -> bool:
     """Whether there is a gallery; raises GalleryError when the server does not answer."""

@@ -10,6 +10,8 @@ from facekit.gallery.records import Origin
 if TYPE_CHECKING:
     from facekit.gallery.postgres.gallery import PostgresGallery
 
+DTYPES = ("float32", "float16")
+
 
 def present(url: str) -> bool:
     """Whether there is a gallery; raises GalleryError when the server does not answer."""

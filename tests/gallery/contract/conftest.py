@@ -13,6 +13,7 @@ from facekit.gallery.records import EVERYTHING, Entry, NewFace
 KINDS = [
     ("folder", "float32"),
     ("folder", "float16"),
+    ("folder", "int16"),
     ("postgres", "float32"),
     ("postgres", "float16"),
     ("milvus_lite", "float32"),

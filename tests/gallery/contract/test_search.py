@@ -7,7 +7,7 @@ from facekit import distance
 from facekit.errors import InvalidArgument, UnknownName
 from facekit.gallery import ranking
 from facekit.gallery.ranking import rank_people
-from facekit.gallery.records import Entry, NewFace, Where
+from facekit.gallery.records import Entry, NewFace, Where, recall_of
 
 
 def pairs(hits):
@@ -171,6 +171,15 @@ def test_a_day_means_all_of_it(backend):
 
 
 @pytest.mark.usefixtures("numbers")
+def test_a_recall_without_an_index_is_exact(backend, numbers, vectors, loop):
+    assert len(numbers) == len(vectors)
+    answers = backend.search(vectors[:2], 5, recall=0.5)
+    assert recall_of(answers) == 1.0
+    assert [pairs(hits) for hits in answers] == [loop(vector)[:5] for vector in vectors[:2]]
+    with pytest.raises(InvalidArgument, match="recall is -1"):
+        backend.search(vectors[:2], 5, recall=-1)
+
+
 def test_questions_that_are_none(backend):
     with pytest.raises(InvalidArgument, match=r"not \(Q, 16\)"):
         backend.search(np.ones(16))

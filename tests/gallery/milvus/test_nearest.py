@@ -95,6 +95,12 @@ def test_approximate_only_where_it_was_asked_for(kept, place, vectors):
     assert {name: kept.info()[name] for name in made} == made
     assert kept.info()["search"] == "exact"
     assert pairs(kept.search(vectors[:1], 5)[0]) == expected(vectors, vectors[0], 5)
+    assert kept.search(vectors[:1], 5).recall == 1.0
+    assert kept.search(vectors[:1], 5, recall=0.5).recall == made["index_recall"]
+    assert kept.search(vectors[:1], 5, "euclidean", recall=0.5).recall == 1.0
+    assert kept.search(vectors[:1], 500, recall=0.5).recall == 1.0
+    with MilvusGallery(f"{place}?index=hnsw&ef=5") as near:
+        assert near.search(vectors[:1], 5).recall == 0.0  # less than what was measured
     with MilvusGallery(f"{place}?index=hnsw&ef=200") as near:
         assert near.info()["search"] == "approximate (hnsw)"
         assert pairs(near.search(vectors[70:71], 5)[0]) == expected(vectors, vectors[70], 5)
