@@ -34,14 +34,14 @@ from facekit.gallery.store.state import State
 from facekit.runtime import cpu_count
 
 _QUERIES = 400
-_LEAST_FACES = 20_000  # below, the exact search takes a millisecond or two
+_LEAST_FACES = 50_000  # below, the exact search takes 3 ms at most
 _LEAST_GAIN = 2.0  # times as fast as exact; less is not worth the file
 _TRAINING = 100_000  # faces
 _AT_ONCE = 1 << 16  # faces that are added
 _TIMED = 15  # queries, one by one
 _STEPS = 8  # of the depth, each twice the one before
 _FEW = 8  # at most one face in so many is a candidate
-_LISTS = 16  # faces of a list are so many times the lists
+_CENTRE = 40  # faces that a list is trained on, at least: faiss wants that
 _NONE = np.empty(0, np.int64)
 
 
@@ -120,7 +120,9 @@ def chosen(
         row["recall"] = efforts[0].recall
         gain = _gain(search, made, queries)
         row["gain"] = round(gain, 1)
-        if gain >= max(_LEAST_GAIN, choice.gain):
+        levels = 0 if choice.best is None else len(choice.best.facts.efforts)
+        # People are looked for among the 64 nearest faces: first what finds so many.
+        if gain >= _LEAST_GAIN and (len(efforts), gain) > (levels, choice.gain):
             choice.best, choice.gain = made, gain
     return choice
 
@@ -128,7 +130,7 @@ def chosen(
 def _kinds(dimension: int, count: int) -> Iterator[str]:
     parts = dimension // 2 if dimension % 2 == 0 else dimension
     yield f"PQ{parts}x4fs"
-    lists = int(np.sqrt(count / _LISTS))
+    lists = min(int(np.sqrt(count)), min(count, _TRAINING) // _CENTRE)
     yield f"IVF{lists},PQ{parts}x4fs"
 
 
@@ -186,7 +188,7 @@ def _ladder(index: Any, k: int) -> Iterator[tuple[int, int]]:
     """Probes and depth, rising."""
     lists = getattr(index, "nlist", 0)
     for step in range(_STEPS):
-        probes = min(lists, 8 << step) if lists else 0
+        probes = min(lists, 16 << step) if lists else 0
         depth = k * (5 << step)
         if depth * _FEW > index.ntotal:
             return  # to measure so many exactly takes as long as all
