@@ -38,17 +38,10 @@ gallery
 placing sheet
 clusters duplicates
 bulk verbs
-catalog extend face_files render compat
-render_photos
+catalog extend face_files compat
 model_cards benchmark
 threshold_fit
 calibration
-cli_arguments
-cli_job
-cli_benchmark cli_embed cli_find cli_kept cli_photos
-cli_enrol cli_whole cli_people
-cli_gallery
-cli_commands
 cli
 __main__
 """
@@ -105,7 +98,7 @@ def users(*packages: str) -> set[str]:
 def test_each_engine_has_one_room():
     assert users("onnxruntime") == {"runtime"}
     assert users("onnx", "joblib") == {"convert"}
-    assert users("fire") == {"cli_arguments"}
+    assert users("fire") == {"cli"}
     frameworks = ("torch", "tensorflow", "keras", "tf_keras", "dlib", "mtcnn", "sklearn", "scipy")
     assert users(*frameworks) == set()
 

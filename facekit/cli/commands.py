@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from facekit import cli_benchmark, cli_embed, cli_find, cli_gallery, cli_photos, zoo
-from facekit.cli_arguments import Picture, typed
-from facekit.cli_job import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, Job, render, without
+from facekit import zoo
+from facekit.cli import benchmark, embed, find, gallery, photos
+from facekit.cli.arguments import Picture, typed
+from facekit.cli.job import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, Job, render, without
 from facekit.errors import InvalidArgument
 
 
@@ -298,11 +299,11 @@ COMMANDS: dict[str, Any] = {
     "verify": verify,
     "represent": represent,
     "extract_faces": extract_faces,
-    "find": cli_find.find,
-    "cluster": cli_photos.cluster,
-    "dedupe": cli_photos.dedupe,
-    "gallery": cli_gallery.COMMANDS,
-    "embed": cli_embed.embed,
+    "find": find.find,
+    "cluster": photos.cluster,
+    "dedupe": photos.dedupe,
+    "gallery": gallery.COMMANDS,
+    "embed": embed.embed,
     "models": models,
     "weights": {
         "list": weights_list,
@@ -311,8 +312,8 @@ COMMANDS: dict[str, Any] = {
         "path": weights_path,
         "clean": weights_clean,
     },
-    "benchmark": cli_benchmark.COMMANDS,
-    "calibrate": cli_benchmark.calibrate,
+    "benchmark": benchmark.COMMANDS,
+    "calibrate": benchmark.calibrate,
     "version": version,
 }
 

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from facekit import cli, cli_benchmark
+from facekit import cli
+from facekit.cli import benchmark
 from facekit.errors import InvalidArgument
 
 
@@ -147,6 +148,6 @@ def test_a_report_that_cannot_be_written_is_known_before_the_work(folder, tmp_pa
 
     monkeypatch.setattr(extras, "load", absent)
     monkeypatch.setattr(matrix, "run", lambda *_, **__: pytest.fail("no work before the check"))
-    job = cli_benchmark.people(str(folder), out=str(tmp_path / "report"))
+    job = benchmark.people(str(folder), out=str(tmp_path / "report"))
     with pytest.raises(InvalidArgument, match="matplotlib"):
         job.make()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from facekit import cli_enrol, cli_people, cli_whole
-from facekit.cli_arguments import Picture, typed
-from facekit.cli_job import EXIT_BAD_INPUT, EXIT_OK, Job, render
-from facekit.cli_kept import on_gallery, opened_at, place_of, split_words
+from facekit.cli import enrol, people, whole
+from facekit.cli.arguments import Picture, typed
+from facekit.cli.job import EXIT_BAD_INPUT, EXIT_OK, Job, render
+from facekit.cli.kept import on_gallery, opened_at, place_of, split_words
 from facekit.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -143,18 +143,18 @@ def info(*, gallery: str | None = None, pretty: bool | None = None):
 
 
 COMMANDS = {
-    "add": cli_enrol.add,
+    "add": enrol.add,
     "search": search,
-    "list": cli_people.people_list,
-    "show": cli_people.show,
-    "rename": cli_people.rename,
-    "merge": cli_people.merge,
-    "remove": cli_people.remove,
-    "forget": cli_people.forget,
+    "list": people.people_list,
+    "show": people.show,
+    "rename": people.rename,
+    "merge": people.merge,
+    "remove": people.remove,
+    "forget": people.forget,
     "export": export,
     "import": import_faces,
     "info": info,
-    **cli_whole.COMMANDS,
+    **whole.COMMANDS,
 }
 
 

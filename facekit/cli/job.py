@@ -34,10 +34,10 @@ def without(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def render(name: str) -> Callable[[Any], str]:
-    """A function of ``facekit.render``, imported when it is used."""
+    """A function of ``facekit.cli.render``, imported when it is used."""
 
     def show(value: Any) -> str:
-        from facekit import render
+        from facekit.cli import render
 
         return getattr(render, name)(value)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from facekit import zoo
-from facekit.cli_job import EXIT_OK, Job, render
+from facekit.cli.job import EXIT_OK, Job, render
 from facekit.errors import InvalidArgument
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from facekit import zoo
-from facekit.cli_arguments import typed
-from facekit.cli_job import Job, without
+from facekit.cli.arguments import typed
+from facekit.cli.job import Job, without
 
 
 @typed
@@ -115,7 +115,7 @@ def dedupe(
 
 def _shown(name: str, planned: bool) -> Callable[[Any], str]:
     def show(value: dict[str, Any]) -> str:
-        from facekit import render_photos
+        from facekit.cli import render_photos
 
         return getattr(render_photos, name)({**value, "planned": planned})
 

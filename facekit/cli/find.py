@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from facekit import zoo
-from facekit.cli_arguments import Picture, typed
-from facekit.cli_job import Job, render, without
+from facekit.cli.arguments import Picture, typed
+from facekit.cli.job import Job, render, without
 
 
 @typed

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from facekit.cli_arguments import Picture, typed
-from facekit.cli_job import EXIT_BAD_INPUT, EXIT_OK, Job, render
-from facekit.cli_kept import made_at, place_of, split_words
+from facekit.cli.arguments import Picture, typed
+from facekit.cli.job import EXIT_BAD_INPUT, EXIT_OK, Job, render
+from facekit.cli.kept import made_at, place_of, split_words
 from facekit.errors import InvalidArgument
 
 

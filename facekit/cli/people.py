@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from facekit.cli_arguments import typed
-from facekit.cli_job import EXIT_BAD_INPUT, EXIT_OK
-from facekit.cli_kept import on_gallery
+from facekit.cli.arguments import typed
+from facekit.cli.job import EXIT_BAD_INPUT, EXIT_OK
+from facekit.cli.kept import on_gallery
 from facekit.errors import InvalidArgument
 
 if TYPE_CHECKING:

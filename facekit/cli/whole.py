@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from facekit.cli_arguments import typed
-from facekit.cli_job import Job, render
-from facekit.cli_kept import on_gallery, place_of
+from facekit.cli.arguments import typed
+from facekit.cli.job import Job, render
+from facekit.cli.kept import on_gallery, place_of
 from facekit.errors import InvalidArgument
 
 

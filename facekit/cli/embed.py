@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from facekit import zoo
-from facekit.cli_arguments import typed
-from facekit.cli_job import EXIT_BAD_INPUT, EXIT_OK, Job, render, without
+from facekit.cli.arguments import typed
+from facekit.cli.job import EXIT_BAD_INPUT, EXIT_OK, Job, render, without
 from facekit.errors import InvalidArgument
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from facekit import zoo
-from facekit.cli_arguments import typed
-from facekit.cli_job import Job, progress, render
+from facekit.cli.arguments import typed
+from facekit.cli.job import Job, progress, render
 from facekit.errors import InvalidArgument
 
 

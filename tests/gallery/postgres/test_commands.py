@@ -38,6 +38,6 @@ def test_an_index_in_postgresql(run, source, postgres_place):
     assert (code, json.loads(out)["index_recall"]) == (0, 1)
     info = json.loads(run("gallery", "info", "--gallery", f"{postgres_place}&index=hnsw")[1])
     assert info["search"] == "approximate (hnsw)"
-    assert json.loads(run("gallery", "index", *place, "--drop")[1]) == {"dropped": True}
+    assert json.loads(run("gallery", "index", *place, "--remove")[1]) == {"removed": True}
     report = json.loads(run("gallery", "forget", "p3", *place)[1])
     assert (report["faces"], report["left"]) == (1, 0)

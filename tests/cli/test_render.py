@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from facekit import render
+from facekit.cli import render
 
 RESULT = {
     "verified": False,

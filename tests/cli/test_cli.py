@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from facekit import cli, store, verbs
-from facekit.cli_commands import COMMANDS
+from facekit.cli.commands import COMMANDS
 
 PATIENCE = 120  # seconds until a subprocess that hangs is given up; nothing is measured
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and terminals of POSIX")

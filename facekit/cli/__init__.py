@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from facekit.cli_job import Job
+    from facekit.cli.job import Job
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,9 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Not where the caller has it ignored, as nohup does.
     if own and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupted)
-    from facekit.cli_arguments import Usage, parse
-    from facekit.cli_commands import COMMANDS
-    from facekit.cli_job import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK
+    from facekit.cli.arguments import Usage, parse
+    from facekit.cli.commands import COMMANDS
+    from facekit.cli.job import EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_OK
     from facekit.errors import FaceKitError
 
     _never_fail_to_encode()
@@ -85,7 +85,7 @@ def _print_each(job: Job, values: Iterator[dict[str, Any]], pretty: bool) -> int
     """One JSON array, item by item; fails when every item did."""
     import json
 
-    from facekit.cli_job import EXIT_BAD_INPUT, EXIT_OK
+    from facekit.cli.job import EXIT_BAD_INPUT, EXIT_OK
 
     count = failed = 0
     for value in values:
