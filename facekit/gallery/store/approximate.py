@@ -64,7 +64,9 @@ class Facts:
     kind : str
         faiss' name, such as ``PQ64x4fs``.
     efforts : tuple of Effort
-        One for each of ``LEVELS``.
+        One for each of ``LEVELS``, or only for the first.
+    queries : int
+        Of so many at once it is faster than the exact search, which many make cheaper.
     faiss : str
         Version that made it.
     """
@@ -72,6 +74,7 @@ class Facts:
     state: State
     kind: str
     efforts: tuple[Effort, ...]
+    queries: int
     faiss: str
 
     def fits(self, state: State) -> bool:
@@ -188,7 +191,8 @@ def nearest(
     """As ``topk.nearest``, by an index where it is known to find that share; and what share.
 
     Exact, so 1: without ``recall`` or such an index; with ``allowed``; where more than a tenth
-    of the slots is excluded; for the euclidean distance; for all faces, unless ``within``
+    of the slots is excluded; for more queries than it is faster for; for the euclidean
+    distance; for all faces, unless ``within``
     leaves fewer than the index was measured for.
 
     Distances are exact always: the index only says which rows are measured.
@@ -197,7 +201,7 @@ def nearest(
     wanted = k if k is not None or within is None else LEVELS[-1]
     effort = None
     suits = allowed is None and len(excluded) * _FEW_OUT <= len(matrix) and metric != "euclidean"
-    if kept is not None and recall is not None and suits:
+    if kept is not None and recall is not None and suits and len(queries) <= kept.facts.queries:
         effort = kept.facts.effort(wanted, recall)
     if kept is None or wanted is None or effort is None:
         return topk.nearest(matrix, norms, queries, *rest), 1.0
@@ -260,7 +264,8 @@ def _faiss() -> Any:
 
 def _facts(head: dict[str, Any]) -> Facts:
     efforts = tuple(Effort(**one) for one in head["efforts"])
-    return Facts(State(**head["state"]), head["kind"], efforts, head["faiss"])
+    state = State(**head["state"])
+    return Facts(state, head["kind"], efforts, head["queries"], head["faiss"])
 
 
 def _files(folder: Path) -> list[Path]:

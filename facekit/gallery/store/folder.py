@@ -173,8 +173,9 @@ class FolderGallery:
         """See ``Backend.search``.
 
         ``recall`` lets the index of ``make_index`` be used, which finds that share of the
-        nearest: for cosine, angular and euclidean_l2, k up to 100, and no filter but
-        ``named`` and ``detected``. Otherwise, and without such an index, the search is exact.
+        nearest: for a few queries at once, cosine, angular and euclidean_l2, k up to 100, and
+        no filter but ``named`` and ``detected``. Otherwise, and without such an index, the
+        search is exact; the answers' ``recall`` says which it was.
         """
         queries = accepted.question(vectors, self.origin, k, metric, within)
         if recall is not None:

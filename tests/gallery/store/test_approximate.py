@@ -164,6 +164,13 @@ def test_those_who_do_not_count_are_not_found(large, crowd):
     assert large.search(nobodies, 10, where=named, recall=0.9).recall == 1
 
 
+def test_many_queries_at_once_are_searched_exactly(plain, crowd, monkeypatch):
+    monkeypatch.setattr(approximate_choice, "_gain", lambda *a: 7.0 if len(a[2]) < 10 else 0.9)
+    plain.make_index(0.9)
+    assert plain.search(crowd[:8], recall=0.9).recall < 1
+    assert plain.search(crowd[:9], recall=0.9).recall == 1
+
+
 def test_people_are_ranked_by_it(large, probes):
     quick, exact = (rank_people(large, probes[:10], 1, recall=r) for r in (0.9, None))
     assert {one.recall for one in exact} == {1.0}
