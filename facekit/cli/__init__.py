@@ -1,4 +1,4 @@
-"""The shell: `facekit verify|represent|extract_faces|models|weights|version`.
+"""The shell: what is typed is run here; the commands stand in `commands.py` and its neighbours.
 
 A command is run outside of Fire, so that every mistake of the caller ends as one
 line on stderr and exit code 2. What a run needs is imported when it runs: Ctrl-C
@@ -34,12 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     _never_fail_to_encode()
     try:
-        code = _print(parse(sys.argv[1:] if argv is None else argv, COMMANDS))
+        try:
+            code = _print(parse(sys.argv[1:] if argv is None else argv, COMMANDS))
+        except Usage as usage:
+            print(usage.text, file=sys.stderr if usage.wrong else sys.stdout)
+            code = EXIT_BAD_INPUT if usage.wrong else EXIT_OK
         sys.stdout.flush()
         return code
-    except Usage as usage:
-        print(usage.text, file=sys.stderr if usage.wrong else sys.stdout)
-        return EXIT_BAD_INPUT if usage.wrong else EXIT_OK
     except FaceKitError as error:
         print(f"facekit: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT

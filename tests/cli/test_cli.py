@@ -852,3 +852,11 @@ def test_a_bar_counts_while_the_output_goes_elsewhere(terminal, tmp_path):
         1,
         1,
     ]
+
+
+def test_a_reader_that_has_seen_enough_of_the_help():
+    command = [sys.executable, "-m", "facekit", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

@@ -52,7 +52,7 @@ def test_cluster(run, photos, tmp_path):
     place = ["--gallery", tmp_path / "g"]
     assert run("gallery", "add", target, *place)[0] == 0
     assert json.loads(run("gallery", "list", *place)[1]) == [
-        {"name": "Grace", "faces": 2, "photos": 2}
+        {"name": "Grace", "faces": 2, "photos": 2, "last": None}
     ]
 
 
