@@ -110,9 +110,9 @@ def filled(place: Path, groups: Iterator[np.ndarray], dimension: int, dtype: str
 def speed(place: Path, queries: np.ndarray, rounds: int) -> None:
     """Search against the bare products and deepface's loop."""
     with FolderGallery(place) as gallery:
-        count = gallery.info()["faces"]
         with gallery._db.reading() as db:
             matrix, _ = gallery._view(state_of(db))
+        count = len(matrix)
         one, many = queries[:1], queries[:64]
         out, outs = np.empty(count, np.float32), np.empty((64, count), np.float32)
         whole, bare = in_turn(
