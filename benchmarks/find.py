@@ -29,7 +29,7 @@ import numpy as np
 from facekit import FaceKit, distance
 from facekit.gallery import packing
 from facekit.gallery.finding import default_place, origin_of
-from facekit.gallery.index import refresh
+from facekit.gallery.index import person_of, refresh
 from facekit.gallery.records import Entry, NewFace, Origin
 from facekit.gallery.store.folder import FolderGallery, is_gallery
 from facekit.gallery.store.state import state_of
@@ -263,15 +263,23 @@ def approximate(place: Path, queries: np.ndarray, recall: float, rounds: int) ->
 
 
 def rank_one(gallery: FolderGallery, kit: FaceKit) -> None:
-    """Whether the closest face of another photo is the same person's; one face a photo."""
-    first: dict[str, tuple[str, np.ndarray]] = {}
+    """Whether the closest face of another photo is the same person's; one face a photo.
+
+    A photo in which no face was found counts as wrong.
+    """
+    first: dict[str, np.ndarray] = {}
     for face, vector in gallery.faces():
-        if face.path is not None and face.person is not None:
-            first.setdefault(face.path, (face.person, vector))
+        if face.path is not None:
+            first.setdefault(face.path, vector)
+    photos = [photo.path for photo in gallery.photos()]
+    owner = dict(
+        zip(photos, np.unique([person_of(p) for p in photos], return_inverse=True)[1], strict=True)
+    )
+    counts = np.bincount(list(owner.values()))
+    asked = [path for path in photos if counts[owner[path]] > 1]
     paths = list(first)
-    people = np.unique([first[path][0] for path in paths], return_inverse=True)[1]
-    vectors = np.stack([first[path][1] for path in paths])
-    counts = np.bincount(people)
+    people = np.array([owner[path] for path in paths])
+    vectors = np.stack([first[path] for path in paths])
     probes = np.flatnonzero(counts[people] > 1)
     right = 0
     for start in range(0, len(probes), 500):
@@ -281,8 +289,9 @@ def rank_one(gallery: FolderGallery, kit: FaceKit) -> None:
         right += int((people[gaps.argmin(1)] == people[some]).sum())
     print(
         f"rank 1, leave one out, {kit.model_name} with {kit.detector_backend}: "
-        f"{right / len(probes):.2%} of {len(probes):,} photos of {(counts > 1).sum():,} people, "
-        f"among {len(paths):,} photos of {len(counts):,}"
+        f"{right} of {len(asked)} photos ({right / len(asked):.2%}) of {(counts > 1).sum():,} "
+        f"people, among {len(photos):,} photos of {len(counts):,}; no face in "
+        f"{len(asked) - len(probes)} of them"
     )
 
 

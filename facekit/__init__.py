@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 from facekit._version import __version__
 
 if TYPE_CHECKING:
+    from facekit.bulk.run import embed
+    from facekit.clusters.verb import cluster
+    from facekit.duplicates.verb import dedupe
     from facekit.errors import FaceKitError, FaceNotFound, ImageError
     from facekit.extend import register_detector, register_recognizer
     from facekit.images import Image
@@ -33,6 +36,9 @@ _ROOM_OF = {
     "ImageError": "errors",
     "Result": "types",
     "VerifyResult": "types",
+    "cluster": "clusters.verb",
+    "dedupe": "duplicates.verb",
+    "embed": "bulk.run",
     "extract_faces": "verbs",
     "find": "verbs",
     "register_detector": "extend",
@@ -56,6 +62,9 @@ __all__ = [
     "Result",
     "VerifyResult",
     "__version__",
+    "cluster",
+    "dedupe",
+    "embed",
     "extract_faces",
     "find",
     "register_detector",

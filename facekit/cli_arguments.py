@@ -148,7 +148,7 @@ _READERS: dict[str, Callable[[str], Callable[[str], Any]]] = {
 
 
 def _plain(words: Sequence[str], command: Command) -> Iterator[str]:
-    """The words without two traps, and ``--json`` spelled out.
+    """The words without two traps, ``--json`` and ``--noSWITCH`` spelled out.
 
     Fire would take the word after a switch for its value, as in ``--pretty a.jpg``, and
     knows no ``--`` in front of file names that begin with a dash.
@@ -161,9 +161,13 @@ def _plain(words: Sequence[str], command: Command) -> Iterator[str]:
             yield from (f"./{name}" if name.startswith("-") else name for name in words[at + 1 :])
             return
         following = words[at + 1].lower() if at + 1 < len(words) else ""
-        bare = word.startswith("-") and word.lstrip("-").replace("-", "_") in switches
+        name = word.lstrip("-").replace("-", "_")
+        bare = word.startswith("-") and name in switches
+        off = name.removeprefix("no").removeprefix("_")
         if word == "--json":
             yield json
+        elif word.startswith("--no") and not bare and off in switches:
+            yield f"--{off}=False"
         else:
             yield f"{word}=True" if bare and following not in _TRUE + _FALSE else word
 
@@ -178,7 +182,7 @@ def _group_help(name: str, commands: Commands) -> str:
             about = f"{_GROUPS[key]}: {', '.join(command)}."
         else:
             about = docstrings.parse(inspect.getdoc(command)).summary
-        lines.append(f"  {key:<15}{about}")
+        lines += _row(key, about, 17)
     return "\n".join([*lines, "", f"{name} COMMAND --help shows a command's arguments."])
 
 
@@ -201,18 +205,23 @@ def _command_help(name: str, command: Command) -> str:
                 text = f"{text} Default: {default}."
         rows.append((label, text))
     width = max(len(label) for label, _ in rows) + 4
-    columns = min(shutil.get_terminal_size().columns, 100)
     lines = [" ".join([*usage, "[OPTIONS]"]), "", about.summary, ""]
     for label, text in rows:
-        lines += textwrap.wrap(
-            text,
-            max(columns, width + 30),
-            initial_indent=f"  {label}".ljust(width),
-            subsequent_indent=" " * width,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        lines += _row(label, text, width)
     return "\n".join(lines)
+
+
+def _row(label: str, text: str, width: int) -> list[str]:
+    """A label and what it means in a column beside it, as wide as the terminal."""
+    columns = min(shutil.get_terminal_size().columns, 100)
+    return textwrap.wrap(
+        text,
+        max(columns, width + 30),
+        initial_indent=f"  {label}".ljust(width),
+        subsequent_indent=" " * width,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _mistake(name: str, said: str, command: Command) -> str:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from facekit import cli_benchmark, cli_gallery, zoo
+from facekit import cli_benchmark, cli_embed, cli_find, cli_gallery, cli_photos, zoo
 from facekit.cli_arguments import Picture, typed
 from facekit.cli_job import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, Job, render, without
 from facekit.errors import InvalidArgument
@@ -298,8 +298,11 @@ COMMANDS: dict[str, Any] = {
     "verify": verify,
     "represent": represent,
     "extract_faces": extract_faces,
-    "find": cli_gallery.find,
+    "find": cli_find.find,
+    "cluster": cli_photos.cluster,
+    "dedupe": cli_photos.dedupe,
     "gallery": cli_gallery.COMMANDS,
+    "embed": cli_embed.embed,
     "models": models,
     "weights": {
         "list": weights_list,

@@ -112,5 +112,9 @@ class GalleryError(FaceKitError):
     """A gallery that cannot be used: damaged, of another pipeline or version, or busy."""
 
 
+class BulkError(FaceKitError):
+    """A folder of shards that cannot be used: of another pipeline, damaged, busy, not writable."""
+
+
 class NotYetAvailable(FaceKitError, NotImplementedError):
     """An argument that the interface reserves for a coming version."""

@@ -17,8 +17,12 @@ EXTRAS = {
     "jinja2": "benchmark",
     "matplotlib": "benchmark",
     "mediapipe": "mediapipe",
+    "milvus_lite": "milvus",
+    "psycopg": "postgres",
     "pyarrow": "parquet",
     "pyarrow.parquet": "parquet",
+    "pymilvus": "milvus",
+    "ray": "ray",
 }
 
 

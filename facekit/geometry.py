@@ -139,6 +139,24 @@ def warp(
     )
 
 
+def square_around(
+    image: np.ndarray, box: np.ndarray | Sequence[float], scale: float, side: int
+) -> np.ndarray:
+    """A picture of a box's surroundings, ``(side, side)``, for people to look at.
+
+    It shows ``scale`` times the box's longer side, but never what lies outside of the image:
+    at an edge the square is moved inside, and a larger one than the image is reduced.
+    """
+    height, width = image.shape[:2]
+    x1, y1, x2, y2 = (float(v) for v in box)
+    length = min(max(round(max(x2 - x1, y2 - y1) * scale), 1), height, width)
+    left = min(max(round((x1 + x2 - length) / 2), 0), width - length)
+    top = min(max(round((y1 + y2 - length) / 2), 0), height - length)
+    square = image[top : top + length, left : left + length]
+    way = cv2.INTER_AREA if length > side else cv2.INTER_CUBIC
+    return cv2.resize(square, (side, side), interpolation=way)
+
+
 def _reduced(
     image: np.ndarray, transform: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:

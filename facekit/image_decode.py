@@ -213,7 +213,7 @@ def _damaged(name: str, kind: str, reason: object) -> ImageError:
 
 
 def _decode_with_pillow(data: bytes, kind: str, name: str) -> np.ndarray:
-    factory = _pillow_factory(kind)
+    factory = pillow_factory(kind)
     if factory is None:
         raise ImageError(
             name,
@@ -225,7 +225,8 @@ def _decode_with_pillow(data: bytes, kind: str, name: str) -> np.ndarray:
     return _guarded(lambda: factory(io.BytesIO(data), ""), kind, name)
 
 
-def _pillow_factory(kind: str) -> Callable[..., Any] | None:
+def pillow_factory(kind: str) -> Callable[..., Any] | None:
+    """What opens a file of a format, ``(file, name) -> image``; None where Pillow lacks it."""
     from PIL import Image
 
     if kind == "JPEG":  # the registered factory looks for more pictures and warns
@@ -256,7 +257,7 @@ def _guarded(opener: Callable[[], Any], kind: str, name: str) -> np.ndarray:
     try:
         # Only this plugin reports damage as Python warnings; the filter is the
         # process's, so it is not touched for the others.
-        with _quiet() if kind == "TIFF" else nullcontext():
+        with quiet() if kind == "TIFF" else nullcontext():
             image = opener()
             width, height = image.size
             _check_size(width, height, name)
@@ -270,7 +271,8 @@ def _guarded(opener: Callable[[], Any], kind: str, name: str) -> np.ndarray:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """Without Pillow's warnings about damage; one thread at a time, as the filter is shared."""
     with _quiet_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,9 @@ FACE_RULES: dict[str, Callable[[Detection, tuple[int, ...]], float]] = {
     "center": _from_centre,
 }
 DEFAULT_FACE_RULE = "prominent"
+
+# Picture and face -> what a caller wants to know of the pixels.
+Look = Callable[[np.ndarray, Detection], Any]
 
 
 class FaceKit:
@@ -191,7 +194,9 @@ class FaceKit:
         """Embeddings of every picture's faces; see ``stream``."""
         return list(self.stream(sources, "embed"))
 
-    def stream(self, sources: Any, stage: str = "embed") -> Iterator[Result]:
+    def stream(
+        self, sources: Any, stage: str = "embed", look: Look | None = None
+    ) -> Iterator[Result]:
         """One result a picture, in order, without holding more than a few batches.
 
         Parameters
@@ -202,6 +207,10 @@ class FaceKit:
         stage : str
             ``detect``, ``extract`` or ``embed``: what ``Result.faces`` holds,
             Detection, Face or Embedding.
+        look : callable, optional
+            ``(picture, detection) -> anything``, called for each face that is embedded, in
+            the thread that has the picture's pixels; what it gives is ``Embedding.seen``.
+            Results hold no pixels, so this saves decoding the picture a second time.
 
         Yields
         ------
@@ -213,15 +222,16 @@ class FaceKit:
         WeightsUnavailable
             When a network's weights are missing.
         """
-        finish = {"detect": self._detections, "extract": self._crops, "embed": self._embeddings}
+        finish: dict[str, Callable[[list[Any], int], list[Result]]] = {
+            "detect": self._detections,
+            "extract": self._crops,
+            "embed": partial(self._embeddings, look=look),
+        }
         if stage not in finish:
             raise UnknownName("stage", stage, finish)
 
-        def work(chunk: list[Any], threads: int) -> list[Result]:
-            return finish[stage](chunk, threads)
-
         self.have_weights(embedding=stage == "embed")
-        return in_chunks(work, images.expand(sources), self.batch_size, self.threads)
+        return in_chunks(finish[stage], images.expand(sources), self.batch_size, self.threads)
 
     def have_weights(self, *, embedding: bool = True) -> None:
         """Fetch what is missing before workers start: once, and with one error for all of it.
@@ -295,17 +305,19 @@ class FaceKit:
         transform = geometry.upright(box, face.landmarks if self.align else None)
         return geometry.warp(picture, transform, size)
 
-    def _embeddings(self, sources: Sequence[Any], threads: int) -> list[Result]:
+    def _embeddings(
+        self, sources: Sequence[Any], threads: int, look: Look | None = None
+    ) -> list[Result]:
         results: list[Result] = []
         crops: list[np.ndarray] = []
-        owners: list[tuple[Result, Detection]] = []
+        owners: list[tuple[Result, Detection, Any]] = []
         expand = self.expand_percentage / 100
         for name, picture, faces, error in self._found(sources, threads):
             results.append(Result(name, [], error))
             for face in faces:
                 assert picture is not None
                 crops.append(self.recognizer.crop(picture, face, align=self.align, expand=expand))
-                owners.append((results[-1], face))
+                owners.append((results[-1], face, look(picture, face) if look else None))
         if crops:
             vectors = self.recognizer.embed(
                 np.stack(crops),
@@ -313,8 +325,8 @@ class FaceKit:
                 normalization=self.normalization,
                 threads=threads,
             )
-            for (result, face), vector in zip(owners, vectors, strict=True):
-                result.faces.append(Embedding(vector, face, result.source, self.fingerprint))
+            for (result, face, seen), vector in zip(owners, vectors, strict=True):
+                result.faces.append(Embedding(vector, face, result.source, self.fingerprint, seen))
         return results
 
     # -- verdicts ------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _ROWS_SHOWN = 40  # of a benchmark
+_LISTED = 4  # of a list among facts
 
 
 def verdict(result: dict[str, Any]) -> str:
@@ -386,6 +387,8 @@ def indexed(value: dict[str, Any]) -> str:
     """What became of a gallery's index, one line."""
     if "removed" in value:
         return "The index is removed." if value["removed"] else "There was no index."
+    if "index_recall" in value:  # a database's
+        return facts(value)
     if value["index"] is None:
         return (
             f"No index: on {_counted(value['faces'], 'face')} none that finds enough is at least "
@@ -399,34 +402,108 @@ def indexed(value: dict[str, Any]) -> str:
 
 
 def enrolled(rows: list[dict[str, Any]]) -> str:
-    """What became of each photo, one line."""
-    lines = []
-    for row in rows:
-        if "error" in row:
-            lines.append(row["error"])
-            continue
-        text = f"{row['source']}: {_counted(len(row['faces']), 'face')} stored"
-        if row["left_out"]:
-            text += f", {row['left_out']} of others left out"
-        for one in row["also"]:
-            text += f"; resembles {one['person']} (distance {one['distance']:.4f})"
-        lines.append(f"{text}.")
+    """What became of each photo, one line, and a last one for all of them."""
+    lines = [row["error"] if "error" in row else _enrolled(row) for row in rows]
+    if len(rows) > 1:
+        lines.append(_in_all(rows))
     return "\n".join(lines)
 
 
+def _enrolled(row: dict[str, Any]) -> str:
+    parts = []
+    if row["faces"] or not row["refused"]:
+        parts.append(f"{_counted(len(row['faces']), 'face')} stored")
+        if row["left_out"]:
+            parts[0] += f", {row['left_out']} of others left out"
+    parts += [f"poor: {', '.join(one['reasons'])}" for one in row["quality"] if one["reasons"]]
+    parts += [f"not stored: {', '.join(one['reasons'])}" for one in row["refused"]]
+    parts += [f"resembles {_near(one['person'], one)}" for one in row["also"]]
+    parts += [f"already there as {_near(one['photo'], one)}" for one in row["already"]]
+    if row["unlike"] is not None:
+        parts.append(f"unlike {row['person']}'s other photos (distance {row['unlike']:.4f})")
+    return f"{row['source']}: {'; '.join(parts)}."
+
+
+def _near(name: str | None, one: dict[str, Any]) -> str:
+    return f"{name or 'another face'} (distance {one['distance']:.4f})"
+
+
+def _in_all(rows: list[dict[str, Any]]) -> str:
+    """Counts of photos, and of what somebody should look at."""
+    fine = [row for row in rows if "error" not in row]
+    counts = {
+        "failed": len(rows) - len(fine),
+        "refused": sum(bool(row["refused"]) for row in fine),
+        "poor": sum(any(one["reasons"] for one in row["quality"]) for row in fine),
+        "like another person": sum(bool(row["also"]) for row in fine),
+        "there already": sum(bool(row["already"]) for row in fine),
+        "unlike the rest": sum(row["unlike"] is not None for row in fine),
+    }
+    stored = _counted(sum(len(row["faces"]) for row in fine), "face")
+    text = f"{_counted(len(rows), 'photo')}: {stored} stored"
+    return f"{text}{''.join(f', {count} {name}' for name, count in counts.items() if count)}."
+
+
 def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def people(rows: list[dict[str, Any]]) -> str:
     """The table of ``facekit gallery list``."""
-    lines = [(row["name"], row["faces"], row["photos"]) for row in rows]
-    return table(lines, ("name", "faces", "photos")) if lines else "Nobody."
+    lines = [(row["name"], row["faces"], row["photos"], _when(row["last"])) for row in rows]
+    return table(lines, ("name", "faces", "photos", "last photo")) if lines else "Nobody."
+
+
+def faces(rows: list[dict[str, Any]]) -> str:
+    """The table of ``facekit gallery show``."""
+    lines = [
+        (
+            row["face"],
+            row["photo"],
+            _when(row["date"]),
+            ", ".join(row["tags"]),
+            None if row["eyes"] is None else f"{row['eyes']:.0f}",
+            None if row["score"] is None else f"{row['score']:.3f}",
+        )
+        for row in rows
+    ]
+    return table(lines, ("face", "photo", "date", "tags", "eyes", "score"))
+
+
+def _when(date: str | None) -> str | None:
+    return None if date is None else date.replace("T", " ")
 
 
 def facts(value: dict[str, Any]) -> str:
-    """One line a value."""
-    return "\n".join(
-        f"{name.replace('_', ' ')}: {', '.join(map(str, v)) if isinstance(v, (list, tuple)) else v}"
-        for name, v in value.items()
-    )
+    """One line a value; of a long list the first few."""
+    return "\n".join(f"{name.replace('_', ' ')}: {_fact(v)}" for name, v in value.items())
+
+
+def _fact(value: Any) -> str:
+    if not isinstance(value, (list, tuple)):
+        return str(value)
+    shown = ", ".join(map(str, value[:_LISTED]))
+    more = len(value) - _LISTED
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def embedded(summary: dict[str, Any]) -> str:
+    """What a run over a collection left, and what is amiss."""
+    lines = [
+        f"{_counted(summary['faces'], 'face')} of {_counted(summary['photos'], 'photo')} in "
+        f"{_counted(summary['shards'], 'file')} of {summary['out']}"
+    ]
+    for key, what in (("without_face", "without a face"), ("broken", "that cannot be read")):
+        if summary[key]:
+            lines.append(f"{_counted(summary[key], 'photo')} {what}: column reason says why")
+    if summary["embedded"]:
+        lines.append(
+            f"this run: {_counted(summary['embedded'], 'photo')} in {summary['seconds']:,} s, "
+            f"{summary['photos_per_second']:,} a second"
+        )
+    else:
+        lines.append("this run: nothing was left to do")
+    lines += [f"not made: {reason}" for reason in summary["failed"]]
+    if summary["failed"]:
+        lines.append("the same command tries again")
+    return "\n".join(lines)

@@ -102,12 +102,16 @@ class Embedding:
     fingerprint : str
         Identity of the pipeline that made it; vectors of two different
         fingerprints must not be compared.
+    seen : object
+        What the caller's ``look`` made of the face while its pixels were at hand; see
+        ``FaceKit.stream``.
     """
 
     vector: np.ndarray
     detection: Detection | None
     source: str
     fingerprint: str
+    seen: Any = None
 
     def to_dict(self) -> dict[str, Any]:
         """deepface's keys: embedding, facial_area, face_confidence."""

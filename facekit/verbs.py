@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from facekit import distance, images, thresholds, zoo
+from facekit import distance, images, progress, thresholds, zoo
 from facekit.checks import is_numbers
 from facekit.errors import FaceKitError, InvalidArgument, NotYetAvailable, UnknownName
 from facekit.pipeline import DEFAULT_FACE_RULE, FaceKit
@@ -306,6 +306,7 @@ def find(
     return_type: str | None = None,
     *,
     gallery: Any = None,
+    thumbnails: bool = False,
     far: float = thresholds.DEFAULT_FAR,
     faces: str = DEFAULT_FACE_RULE,
     max_faces: int | None = None,
@@ -323,7 +324,7 @@ def find(
     ----------
     img_path : image source or embedding, or list, directory or glob pattern of them
     db_path : path
-        A folder of photos, searched recursively, or a gallery.
+        A folder of photos, searched recursively, or a gallery: its folder or URL.
     distance_metric : str or callable
         cosine, euclidean, euclidean_l2 or angular; or a function of two vectors ``(D,)``,
         the query's and the gallery's, that returns a number. It needs ``threshold``.
@@ -340,7 +341,9 @@ def find(
     return_type : str, optional
         ``pandas`` (the default) or ``dict``.
     gallery : path, optional
-        Folder of the index; by default hidden inside ``db_path``, one for each pipeline.
+        Folder or URL of the index; by default hidden inside ``db_path``, one for each pipeline.
+    thumbnails : bool
+        Keep a small picture of each face of the photos that are embedded by this call.
     faces, max_faces
         Order and number of the query's faces, as in ``represent``; all by default. Of the
         folder's photos every face counts.
@@ -401,7 +404,8 @@ def find(
         os.fspath(db_path),
         place,
         refreshed=refresh_database,
-        progress=None if silent else _counting(),
+        progress=progress.bar("Indexing", silent),
+        thumbnails=thumbnails,
     ) as kept:
         rows = list(finding.answers(kit, kept, queries, question, os.fspath(db_path)))
     shape = finding.frame if return_type != "dict" else list
@@ -412,22 +416,6 @@ def find(
         for query, answer in zip(queries, rows, strict=True)
     ]
     return made if many else made[0]
-
-
-def _counting() -> Callable[[int, int], None]:
-    """A progress bar on stderr, drawn once there is something to count, if that is a terminal."""
-    bars: list[Any] = []
-
-    def show(done: int, total: int) -> None:
-        if not bars:
-            from tqdm import tqdm
-
-            bars.append(tqdm(total=total, desc="Indexing", unit=" photos", disable=None))
-        bars[0].update(done - bars[0].n)
-        if done == total:
-            bars[0].close()
-
-    return show
 
 
 def _colored(crop: np.ndarray, color: str, normalize: bool) -> np.ndarray:

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import cv2
 import pytest
 
 from facekit.cli import main
@@ -70,7 +71,7 @@ def test_a_gallery_from_photos_to_a_person_who_is_forgotten(run, photos, tmp_pat
     shutil.copy(who, copy)
     more = ["--name", "Amazing", "--tags", "navy, staff", "--date", "1984-01-20"]
     _, out, _ = run("gallery", "add", copy, *place, *more, "--pretty")
-    assert "1 face stored; resembles Grace" in out
+    assert "1 face stored; resembles Grace (distance 0.0000); already there as" in out
     for choice, count in ((("--tags", "navy"), 1), (("--since", "1990-01-01"), 0)):
         _, out, _ = run("gallery", "search", who, *place, *choice)
         assert len(json.loads(out)[0]["faces"][0]["candidates"]) == count
@@ -82,8 +83,8 @@ def test_a_gallery_from_photos_to_a_person_who_is_forgotten(run, photos, tmp_pat
     assert run("gallery", "merge", "Grace", "--into", "Hopper", *place)[1] == '{"faces": 1}\n'
     _, out, _ = run("gallery", "list", *place)
     assert json.loads(out) == [
-        {"name": "Eileen", "faces": 1, "photos": 1},
-        {"name": "Hopper", "faces": 2, "photos": 2},
+        {"name": "Eileen", "faces": 1, "photos": 1, "last": None},
+        {"name": "Hopper", "faces": 2, "photos": 2, "last": "1984-01-20"},
     ]
     file = tmp_path / "faces.jsonl"
     assert run("gallery", "export", file, *place)[1] == '{"faces": 3}\n'
@@ -91,7 +92,7 @@ def test_a_gallery_from_photos_to_a_person_who_is_forgotten(run, photos, tmp_pat
     report = json.loads(out)
     assert (code, report["faces"], report["left"]) == (0, 2, 0)
     _, out, _ = run("gallery", "list", *place, "--pretty")
-    assert out.splitlines()[1:] == ["Eileen      1       1"]
+    assert out.splitlines()[1:] == ["Eileen      1       1           -"]
     again = ["--gallery", tmp_path / "again"]
     assert run("gallery", "import", file, *again)[:2] == (0, '{"faces": 3}\n')
     _, out, _ = run("gallery", "info", *again)
@@ -156,3 +157,51 @@ def test_photos_that_fail_are_named_and_the_rest_goes_on(run, photos, tmp_path):
     code, out, _ = run("gallery", "search", broken, photos / "Grace" / "1.jpg", *place)
     assert code == 0
     assert ["error" in row for row in json.loads(out)] == [True, False]
+
+
+def test_what_should_not_be_there_is_shown_and_taken_out(run, photos, tmp_path, monkeypatch):
+    place = ["--gallery", tmp_path / "g"]
+    wrong, who = photos / "Eileen" / "1.jpg", photos / "Grace" / "1.jpg"
+    _, out, _ = run("gallery", "add", who, wrong, *place, "--name", "Grace", "--pretty")
+    assert out.count("unlike Grace's other photos") == 2
+    assert out.splitlines()[-1] == "2 photos: 2 faces stored, 2 unlike the rest."
+    _, out, _ = run("gallery", "show", "Grace", *place)
+    first, second = json.loads(out)
+    assert (first["photo"], second["photo"]) == (who.as_posix(), wrong.as_posix())
+    assert first["score"] > 0.9
+    assert first["eyes"] > 50
+    _, out, _ = run("gallery", "show", "Grace", *place, "--pretty")
+    assert out.splitlines()[0].split() == ["face", "photo", "date", "tags", "eyes", "score"]
+    monkeypatch.chdir(photos)
+    assert run("gallery", "remove", "--photo", "Eileen/1.jpg", *place)[:2] == (0, '{"faces": 1}\n')
+    assert run("gallery", "remove", "--face", first["face"], *place)[1] == '{"faces": 1}\n'
+    assert run("gallery", "list", *place)[1] == "[]\n"
+    assert wrong.exists()
+    for words, message in (
+        (("show", "Grace"), "There is no person named 'Grace'"),
+        (("remove",), "What to remove is not clear"),
+        (("remove", "--photo", "a.jpg", "--face", 1), "What to remove is not clear"),
+        (("remove", "--photo", "Eileen/1.jpg"), "has no photo Eileen/1.jpg"),
+        (("remove", "--face", 1), "has no face 1"),
+        (("remove", "--face", 1.5), "has no face 1.5"),
+    ):
+        code, _, err = run("gallery", *words, *place)
+        assert (code, err.count("\n")) == (2, 1)
+        assert message in err
+
+
+def test_poor_photos(run, sample_paths, tmp_path):
+    place = ["--gallery", tmp_path / "g"]
+    picture = cv2.imread(str(sample_paths["grace_hopper"]))
+    poor = tmp_path / "poor.png"
+    cv2.imwrite(str(poor), cv2.GaussianBlur(picture, (0, 0), 5))
+    code, out, _ = run("gallery", "add", poor, *place, "--pretty", "--nothumbnails")
+    assert code == 0
+    assert "1 face stored; poor: blurred" in out
+    assert json.loads(run("gallery", "info", *place)[1])["thumbnails"] == 0
+    code, out, _ = run("gallery", "add", poor, *place, "--pretty", "--quality", "refuse")
+    assert code == 2
+    assert out.startswith(f"{poor}: not stored: blurred")
+    code, _, err = run("gallery", "add", poor, *place, "--quality", "of")
+    assert code == 2
+    assert "Did you mean off?" in err

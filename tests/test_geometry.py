@@ -288,3 +288,19 @@ def test_level_makes_the_eyes_level(degrees):
     turned = eyes @ geometry.level(eyes).T
     np.testing.assert_allclose(turned[1] - turned[0], [40, 0], atol=1e-9)
     np.testing.assert_array_equal(geometry.level(np.zeros((5, 2))), np.eye(2))
+
+
+def test_a_square_around_a_box_stays_in_the_image():
+    image = np.zeros((60, 100, 3), np.uint8)
+    image[:, :, 0] = np.arange(100)  # each column has its own colour
+    inside = geometry.square_around(image, (40, 20, 60, 40), 1.5, 30)
+    assert inside[0, 0, 0] == 35
+    assert inside[-1, -1, 0] == 64
+    at_the_edge = geometry.square_around(image, (90, 50, 110, 70), 1.5, 30)
+    assert (at_the_edge[0, 0, 0], at_the_edge[0, -1, 0]) == (70, 99)
+    larger = geometry.square_around(image, (-100, -100, 200, 200), 1.5, 30)
+    assert larger.shape == (30, 30, 3)
+    assert 19 <= larger[0, 0, 0] <= 21
+    assert geometry.square_around(image[:1, :1], (0, 0, 1, 1), 1.5, 8).shape == (8, 8, 3)
+    for box in [(-20, -30, 30, 20), (90, 50, 140, 90), (5, 5, 5, 5), (10, 9, 12, 11)]:
+        assert geometry.square_around(image, box, 1.5, 8).shape == (8, 8, 3)

@@ -228,6 +228,23 @@ def test_lists_globs_and_generators_keep_every_position(kit, folder):
     assert kit.detect([]) == []
 
 
+def test_a_caller_looks_at_faces_while_their_pixels_are_at_hand(kit, folder):
+    def look(picture, face):
+        x, y = face.landmarks[2].astype(int)
+        return picture.shape, picture[y, x].tolist()
+
+    paths = [str(folder / name) for name in ("a.jpg", "b.jpg", "c.png", "d.jpg")]
+    results = list(kit.stream(paths, "embed", look))
+    plain = kit.embed(paths)
+    assert kinds(results) == kinds(plain) == FATES
+    for path, result, other in zip(paths, results, plain, strict=True):
+        for face, same in zip(result.faces, other.faces, strict=True):
+            picture = images.load(path)
+            assert face.seen == look(picture, face.detection)
+            assert same.seen is None
+            np.testing.assert_array_equal(face.vector, same.vector)
+
+
 def test_a_directory_without_pictures_is_an_error(kit, tmp_path):
     with pytest.raises(ImageError):
         kit.detect(tmp_path)

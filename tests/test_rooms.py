@@ -20,7 +20,7 @@ extras
 types
 image_decode
 image_fetch
-images
+images image_dates
 tensors geometry
 registry
 zoo
@@ -32,17 +32,22 @@ detectors recognizers
 distance saved_thresholds
 thresholds fingerprint
 verdict
-parallel
+parallel progress
 pipeline
 gallery
-verbs
+placing sheet
+clusters duplicates
+bulk verbs
 catalog extend face_files render compat
+render_photos
 model_cards benchmark
 threshold_fit
 calibration
 cli_arguments
 cli_job
-cli_benchmark cli_gallery
+cli_benchmark cli_embed cli_find cli_kept cli_photos
+cli_enrol cli_whole cli_people
+cli_gallery
 cli_commands
 cli
 __main__

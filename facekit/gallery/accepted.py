@@ -22,8 +22,9 @@ def faces(entries: Sequence[Entry], origin: Origin, dtype: str) -> np.ndarray:
     ------
     InvalidArgument
         For a vector of another shape, with NaN or infinity, too large for the dtype or all
-        zero; for a date or a name that cannot be.
+        zero; for a date, name, tag or path that cannot be; for a photo that is there twice.
     """
+    _photos(entries)
     found = [face for entry in entries for face in entry.faces]
     made = _vectors(found, origin, dtype)
     for face in found:
@@ -31,13 +32,39 @@ def faces(entries: Sequence[Entry], origin: Origin, dtype: str) -> np.ndarray:
             check_date("date", face.date)
         if face.person is not None:
             name(face.person)
+        for tag in face.tags:
+            text("A tag", tag)
     return made
 
 
-def name(text: Any) -> None:
+def _photos(entries: Sequence[Entry]) -> None:
+    paths = set()
+    for entry in entries:
+        if entry.photo is None:
+            continue
+        path = entry.photo.path
+        text("A photo's path", path)
+        if path in paths:
+            raise InvalidArgument(
+                f"The photo {path} is named twice.", "Pass it once, with all its faces."
+            )
+        paths.add(path)
+
+
+def name(given: Any) -> None:
     """Raise InvalidArgument unless it may be a person's name."""
-    if not isinstance(text, str) or not text.strip():
-        raise InvalidArgument(f"A person's name is {text!r}.", "It must be a text with letters.")
+    if not isinstance(given, str) or not given.strip():
+        raise InvalidArgument(f"A person's name is {given!r}.", "It must be a text with letters.")
+    text("A person's name", given)
+
+
+def text(what: str, given: Any) -> None:
+    """Raise InvalidArgument unless it is a text that every database can hold."""
+    # Names of files that are not valid UTF-8 become texts with lone surrogates.
+    if not isinstance(given, str) or "\0" in given or any("\ud800" <= c <= "\udfff" for c in given):
+        raise InvalidArgument(
+            f"{what} is {given!r}.", "It must be a text of Unicode characters; rename it."
+        )
 
 
 def _vectors(found: Sequence[NewFace], origin: Origin, dtype: str) -> np.ndarray:

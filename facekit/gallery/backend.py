@@ -115,6 +115,10 @@ class Backend(Protocol):
         """Take photos and their faces out; how many faces that were."""
         ...
 
+    def remove_faces(self, faces: Sequence[int]) -> int:
+        """Take faces out, by number, and photos that have no other; how many faces that were."""
+        ...
+
     def rename(self, old: str, new: str) -> int:
         """Give a person a new name, which nobody has; the number of their faces."""
         ...

@@ -100,6 +100,7 @@ def open_gallery(
     *,
     refreshed: bool,
     progress: Progress | None = None,
+    thumbnails: bool = False,
 ) -> Backend:
     """The gallery of a folder of photos, up to date; or the gallery that ``db_path`` is.
 
@@ -108,10 +109,10 @@ def open_gallery(
     InvalidArgument, ImageError, GalleryError
         When there is no such folder, no photo in it, or no gallery for this pipeline.
     """
-    if gallery is None and places.present(db_path):
+    if gallery is None and (places.is_database(db_path) or places.present(db_path)):
         found = places.opened(db_path)
         try:
-            found.origin.check(origin_of(kit), db_path)
+            found.origin.check(origin_of(kit), places.shown(db_path))
         except GalleryError:
             found.close()
             raise
@@ -127,7 +128,7 @@ def open_gallery(
     made = places.made(place, origin)
     try:
         if refreshed:
-            refresh(kit, made, db_path, progress)
+            refresh(kit, made, db_path, progress, thumbnails=thumbnails)
     except BaseException:
         made.close()
         raise
@@ -155,10 +156,11 @@ def answers(
     faces = [face for query in queries for face in query.faces]
     answered = _search(kit, gallery, faces, question, limit)
     found = iter(answered)
+    folder = folder_of(db_path)
     extra = {} if question.recall is None else {"recall": answered.recall}
     for query in queries:
         yield [
-            [_row(hit, face, limit, fitted, db_path, kit) | extra for hit in next(found)]
+            [_row(hit, face, limit, fitted, folder, kit) | extra for hit in next(found)]
             for face in query.faces
         ]
 
@@ -219,7 +221,12 @@ def _blind(face: Embedding) -> bool:
 
 
 def _row(
-    hit: Hit, face: Embedding, limit: float | None, fitted: Threshold, db_path: str, kit: FaceKit
+    hit: Hit,
+    face: Embedding,
+    limit: float | None,
+    fitted: Threshold,
+    folder: str | None,
+    kit: FaceKit,
 ) -> dict[str, Any]:
     target = hit.face.facial_area()
     source = face.detection.facial_area() if face.detection else dict.fromkeys(_SIDES)
@@ -228,7 +235,7 @@ def _row(
     )
     confidence = None if blind else fitted.confidence(hit.distance)
     return {
-        "identity": _identity(hit.face, db_path),
+        "identity": identity(hit.face, folder),
         "hash": hit.face.content,
         **{f"target_{side}": target[side] for side in _SIDES},
         "threshold": limit,
@@ -239,11 +246,17 @@ def _row(
     }
 
 
-def _identity(face: StoredFace, db_path: str) -> str:
+def folder_of(db_path: str) -> str | None:
+    """The folder that a gallery's paths are relative to; None for a gallery by itself."""
+    return None if places.is_database(db_path) or places.present(db_path) else db_path
+
+
+def identity(face: StoredFace, folder: str | None) -> str:
+    """A face's photo as it can be opened, or a name where there is no file."""
     if face.path is not None:
-        if places.present(db_path):
+        if folder is None:
             return face.path
-        return os.path.join(db_path, *face.path.split("/"))  # noqa: PTH118 (spelled as typed)
+        return os.path.join(folder, *face.path.split("/"))  # noqa: PTH118 (spelled as typed)
     return face.person if face.person is not None else f"face {face.id}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING
 from facekit import images
 from facekit.errors import FaceKitError, ImageError, InvalidArgument
 from facekit.gallery.backend import Backend
+from facekit.gallery.photo_file import content_and_date, content_of
 from facekit.gallery.records import Entry, NewFace, Photo, PhotoChange
+from facekit.gallery.thumbnails import thumbnail
 from facekit.types import Result
 
 if TYPE_CHECKING:
@@ -61,7 +62,12 @@ class _Plan:
 
 
 def refresh(
-    kit: FaceKit, gallery: Backend, folder: str | Path, progress: Progress | None = None
+    kit: FaceKit,
+    gallery: Backend,
+    folder: str | Path,
+    progress: Progress | None = None,
+    *,
+    thumbnails: bool = False,
 ) -> Refreshed:
     """Bring a gallery up to date with a folder of photos.
 
@@ -78,6 +84,8 @@ def refresh(
         A photo in a sub-folder shows the person whose name the sub-folder has.
     progress : callable, optional
         Called with the number of photos done, and to do.
+    thumbnails : bool
+        Keep a small picture of each face of what is embedded now.
 
     Raises
     ------
@@ -94,21 +102,12 @@ def refresh(
         return Refreshed()
     with gallery.indexing():
         # Another process may have done it meanwhile: what it left is done here.
-        return _carry_out(kit, gallery, root, _plan(gallery, root), progress)
+        return _carry_out(kit, gallery, root, _plan(gallery, root), progress, thumbnails)
 
 
 def person_of(path: str) -> str | None:
     """Whom a photo shows: the name of the sub-folder that it lies in, if any."""
     return PurePath(path).parent.name or None
-
-
-def content_of(path: Path) -> str:
-    """First 32 hexadecimal digits of a file's sha256."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()[:32]
 
 
 def _plan(gallery: Backend, root: Path) -> _Plan:
@@ -213,6 +212,7 @@ def _carry_out(
     root: Path,
     plan: _Plan,
     progress: Progress | None,
+    thumbnails: bool,
 ) -> Refreshed:
     # First what is gone: a moved file may have taken the name of one of these.
     if plan.gone:
@@ -223,7 +223,7 @@ def _carry_out(
     done = unusable = 0
     if progress is not None and todo:
         progress(0, len(todo))
-    for entries in _embedded(kit, root, todo):
+    for entries in _embedded(kit, root, todo, thumbnails):
         gallery.add(entries)
         done += len(entries)
         unusable += sum(not entry.faces for entry in entries)
@@ -232,12 +232,15 @@ def _carry_out(
     return Refreshed(len(plan.new), len(plan.changed), len(plan.moved), len(plan.gone), unusable)
 
 
-def _embedded(kit: FaceKit, root: Path, photos: Sequence[Photo]) -> Iterator[list[Entry]]:
+def _embedded(
+    kit: FaceKit, root: Path, photos: Sequence[Photo], thumbnails: bool
+) -> Iterator[list[Entry]]:
     """The photos with their faces, a few at a time."""
     if not photos:
         return
     group: list[Entry] = []
-    results = kit.stream([root / photo.path for photo in photos], "embed")
+    look = thumbnail if thumbnails else None
+    results = kit.stream([root / photo.path for photo in photos], "embed", look)
     for photo, result in zip(photos, results, strict=True):
         group.append(_entry(root, photo, result))
         if len(group) == _AT_ONCE:
@@ -248,12 +251,12 @@ def _embedded(kit: FaceKit, root: Path, photos: Sequence[Photo]) -> Iterator[lis
 
 
 def _entry(root: Path, photo: Photo, result: Result) -> Entry:
-    try:
-        content = content_of(root / photo.path)
-    except OSError:
-        content = None
+    content, date = content_and_date(root / photo.path)
     person = person_of(photo.path)
-    faces = [NewFace(face.vector, person, face.detection) for face in result.faces]
+    faces = [
+        NewFace(face.vector, person, face.detection, date, thumbnail=face.seen)
+        for face in result.faces
+    ]
     return Entry(_with(photo, content, _reason(result)), faces)
 
 

@@ -192,11 +192,20 @@ def recall_of(answers: list[Any]) -> float:
 
 @dataclass(frozen=True)
 class Person:
-    """A person of a gallery, with the number of faces and photos."""
+    """A person of a gallery, with the number of faces and photos.
+
+    Attributes
+    ----------
+    name : str
+    faces, photos : int
+    last : str or None
+        The latest date of a face, ISO 8601.
+    """
 
     name: str
     faces: int
     photos: int
+    last: str | None = None
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ class _Scale:
 
 
 # Largest distance -> smallest cosine.
-_COSINES: dict[str, Callable[[float], float]] = {
+COSINES: dict[str, Callable[[float], float]] = {
     "cosine": lambda d: 1 - d,
     "euclidean_l2": lambda d: 1 - d * d / 2,
     "angular": lambda d: math.cos(math.pi * min(d, 1)),
@@ -196,7 +196,7 @@ def _scale(
     if within is None:
         floors = np.full(len(queries), -np.inf)
     elif angle:
-        floors = _COSINES[metric](within) - errors
+        floors = COSINES[metric](within) - errors
     else:
         floors = (lengths**2 - within**2) / 2 - errors - unit * lengths**2
     padded = np.zeros((len(queries), columns), np.float32)

@@ -1,4 +1,7 @@
-"""A gallery's faces as a file and back: JSON lines, or Parquet where pyarrow is installed."""
+"""A gallery's faces as a file and back: JSON lines, or Parquet where pyarrow is installed.
+
+A folder of Parquet files, which ``facekit embed`` writes, is read like one file.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ def export(gallery: Backend, target: str | Path) -> int:
     rows = (_row(face, vector) for face, vector in gallery.faces())
     write = _write_parquet if path.suffix == ".parquet" else _write_lines
     try:
-        count = write(aside, _header(gallery.origin), rows)
+        count = write(aside, header(gallery.origin), rows)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
@@ -53,61 +56,46 @@ def export(gallery: Backend, target: str | Path) -> int:
 
 
 def read_origin(source: str | Path) -> Origin:
-    """The pipeline that made the faces of an exported file.
+    """The pipeline that made the faces of an exported file, or of a folder of them.
 
     Raises
     ------
     InvalidArgument
         When it is no such file.
     """
-    path = Path(source)
-    _check(path)
-    try:
-        if path.suffix == ".parquet":
-            header = json.loads(_parquet().read_schema(path).metadata[b"facekit"])
-        else:
-            with path.open(encoding="utf-8") as file:
-                header = json.loads(file.readline())["facekit"]
-        return Origin(**header)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise InvalidArgument(
-            f"{path} is not an exported gallery ({error}).", "Name a file that export wrote."
-        ) from error
+    return _origin_of(_files(Path(source))[0])
 
 
 def load(gallery: Backend, source: str | Path) -> int:
-    """Store all faces of an exported file; how many.
+    """Store all faces of an exported file, or of a folder of them; how many.
 
-    Photos that the gallery has already, by path, are replaced.
+    Photos that the gallery has already, by path, are replaced. What a folder says about photos
+    without a face is stored too.
 
     Raises
     ------
     InvalidArgument
         When it is no such file, or another pipeline made its faces.
     """
-    path = Path(source)
-    origin = read_origin(path)
-    if origin.fingerprint != gallery.origin.fingerprint:
-        raise InvalidArgument(
-            f"{path} holds vectors of {origin.model} with {origin.detector} "
-            f"({origin.fingerprint}), the gallery others ({gallery.origin.fingerprint}).",
-            "Import into a new gallery.",
-        )
     count = 0
-    rows = _read_parquet(path) if path.suffix == ".parquet" else _read_lines(path)
-    entries = _entries(rows, path)
-    while group := list(islice(entries, _AT_ONCE)):
-        gallery.add(group)
-        count += sum(len(entry.faces) for entry in group)
+    for path in _files(Path(source)):
+        origin = _origin_of(path)
+        if origin.fingerprint != gallery.origin.fingerprint:
+            raise InvalidArgument(
+                f"{path} holds vectors of {origin.model} with {origin.detector} "
+                f"({origin.fingerprint}), the gallery others ({gallery.origin.fingerprint}).",
+                "Import into a new gallery.",
+            )
+        rows = _read_parquet(path) if path.suffix == ".parquet" else _read_lines(path)
+        entries = _entries(rows, path)
+        while group := list(islice(entries, _AT_ONCE)):
+            gallery.add(group)
+            count += sum(len(entry.faces) for entry in group)
     return count
 
 
-def _check(path: Path) -> None:
-    if path.suffix not in FORMATS:
-        raise InvalidArgument(f"{path} has no known ending.", f"Known: {', '.join(FORMATS)}.")
-
-
-def _header(origin: Origin) -> dict[str, Any]:
+def header(origin: Origin) -> dict[str, Any]:
+    """A pipeline as exported files name it, JSON values."""
     return {
         "model": origin.model,
         "detector": origin.detector,
@@ -115,6 +103,55 @@ def _header(origin: Origin) -> dict[str, Any]:
         "dimension": origin.dimension,
         "options": dict(origin.options),
     }
+
+
+def parquet_schema(header: dict[str, Any]) -> Any:
+    """The columns of an exported Parquet file, a ``pyarrow.Schema`` with its header.
+
+    Raises
+    ------
+    MissingDependency
+        Without pyarrow.
+    """
+    arrow = extras.load("pyarrow", "Parquet")
+    numbers = arrow.list_(arrow.float32())
+    texts = dict.fromkeys(("person", "path", "content", "date"), arrow.string())
+    kinds = {**texts, "box": numbers, "landmarks": numbers, "embedding": numbers}
+    kinds |= {"score": arrow.float64(), "tags": arrow.list_(arrow.string())}
+    schema = arrow.schema([(name, kinds[name]) for name in _COLUMNS])
+    return schema.with_metadata({"facekit": json.dumps(header)})
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or all of a folder."""
+    if not path.is_dir():
+        _check(path)
+        return [path]
+    found = sorted(path.glob("*.parquet"))
+    if not found:
+        raise InvalidArgument(
+            f"{path} has no Parquet file.", "Name a folder that facekit embed wrote."
+        )
+    return found
+
+
+def _origin_of(path: Path) -> Origin:
+    try:
+        if path.suffix == ".parquet":
+            said = json.loads(_parquet().read_schema(path).metadata[b"facekit"])
+        else:
+            with path.open(encoding="utf-8") as file:
+                said = json.loads(file.readline())["facekit"]
+        return Origin(**said)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InvalidArgument(
+            f"{path} is not an exported gallery ({error}).", "Name a file that export wrote."
+        ) from error
+
+
+def _check(path: Path) -> None:
+    if path.suffix not in FORMATS:
+        raise InvalidArgument(f"{path} has no known ending.", f"Known: {', '.join(FORMATS)}.")
 
 
 def _row(face: StoredFace, vector: np.ndarray) -> dict[str, Any]:
@@ -146,7 +183,8 @@ def _entries(rows: Iterator[dict[str, Any]], name: Path) -> Iterator[Entry]:
             )
         seen.add(path)
         faces = list(group)
-        yield Entry(Photo(path, content=faces[0]["content"]), [_face(row) for row in faces])
+        photo = Photo(path, content=faces[0]["content"], reason=faces[0].get("reason") or "")
+        yield Entry(photo, [_face(row) for row in faces if row["embedding"] is not None])
 
 
 def _face(row: dict[str, Any]) -> NewFace:
@@ -185,12 +223,7 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _write_parquet(path: Path, header: dict[str, Any], rows: Iterator[dict[str, Any]]) -> int:
     arrow = extras.load("pyarrow", "Parquet")
-    numbers = arrow.list_(arrow.float32())
-    texts = dict.fromkeys(("person", "path", "content", "date"), arrow.string())
-    kinds = {**texts, "box": numbers, "landmarks": numbers, "embedding": numbers}
-    kinds |= {"score": arrow.float64(), "tags": arrow.list_(arrow.string())}
-    schema = arrow.schema([(name, kinds[name]) for name in _COLUMNS])
-    schema = schema.with_metadata({"facekit": json.dumps(header)})
+    schema = parquet_schema(header)
     count = 0
     with _parquet().ParquetWriter(path, schema) as writer:
         while group := list(islice(rows, _AT_ONCE)):

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from facekit import FaceKit
 from facekit.errors import ImageError, InvalidArgument
 from facekit.gallery import index
 from facekit.gallery.finding import origin_of
 from facekit.gallery.index import refresh
+from facekit.gallery.photo_file import content_of
+from facekit.gallery.records import Where
 from facekit.gallery.store.folder import FolderGallery
 
 AGED = 1_600_000_000  # seconds since 1970: long before any visit
@@ -56,9 +59,9 @@ def embedded(kit, monkeypatch):
     names = []
     stream = kit.stream
 
-    def watched(sources, stage):
+    def watched(sources, *rest):
         names.extend(path.name for path in sources)
-        return stream(sources, stage)
+        return stream(sources, *rest)
 
     monkeypatch.setattr(kit, "stream", watched)
     return names
@@ -82,7 +85,7 @@ def test_a_folder_is_indexed_once(kit, gallery, folder, embedded):
     expected = kit.embed([folder / "Bob/1.png"])[0].faces[0].vector
     (hit,) = gallery.search(expected[None], 1)[0]
     assert (hit.distance, hit.face.path, hit.face.person) == (0, "Bob/1.png", "Bob")
-    assert hit.face.content == index.content_of(folder / "Bob/1.png") == photos["Bob/1.png"].content
+    assert hit.face.content == content_of(folder / "Bob/1.png") == photos["Bob/1.png"].content
     embedded.clear()
     assert refresh(kit, gallery, folder) == index.Refreshed()
     assert embedded == []
@@ -201,6 +204,7 @@ import os, signal
 from facekit import FaceKit
 from facekit.gallery import index
 from facekit.gallery.finding import origin_of
+from facekit.gallery.records import Where
 from facekit.gallery.store.folder import FolderGallery
 index._AT_ONCE = 2
 kit = FaceKit("Dlib", "skip", threads=1)
@@ -231,3 +235,20 @@ def test_two_processes_index_in_turn(kit, gallery, folder, monkeypatch):
     monkeypatch.setattr(type(gallery), "indexing", busy)
     assert refresh(kit, gallery, folder) == index.Refreshed()
     assert gallery.info()["faces"] == 4
+
+
+def test_dates_and_thumbnails(kit, gallery, folder):
+    exif = Image.Exif()
+    exif[0x0132] = "2001:02:03 04:05:06"
+    with Image.open(folder / "Ann/1.png") as picture:
+        picture.save(folder / "Ann/1.png", exif=exif)
+    refresh(kit, gallery, folder)
+    assert {face.path: face.date for face, _ in gallery.faces() if face.date} == {
+        "Ann/1.png": "2001-02-03T04:05:06"
+    }
+    assert gallery.info()["thumbnails"] == 0
+    draw(folder / "Carl/new.png", 12)
+    refresh(kit, gallery, folder, thumbnails=True)
+    ((face, _),) = gallery.faces(Where(people=("Carl",)))
+    assert gallery.thumbnail(face.id)[:2] == b"\xff\xd8"
+    assert gallery.info()["thumbnails"] == 1

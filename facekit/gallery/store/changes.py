@@ -75,6 +75,26 @@ def drop_photos(db: Connection, paths: Sequence[str]) -> int:
     return len(slots)
 
 
+def drop_faces(db: Connection, numbers: Sequence[int]) -> int:
+    """Take faces, and photos without another one, out of the tables; how many faces that were."""
+    slots: list[int] = []
+    for number in dict.fromkeys(numbers):
+        found = db.execute("SELECT slot, photo FROM face WHERE id = ?", (number,)).fetchone()
+        if found is None:
+            continue
+        slot, photo = found
+        people.drop_faces(db, [number])
+        slots.append(slot)
+        db.execute(
+            "DELETE FROM photo WHERE id = ? AND NOT EXISTS (SELECT 1 FROM face WHERE photo = ?)",
+            (photo, photo),
+        )
+    make_holes(db, slots)
+    if slots:
+        people.drop_empty(db)
+    return len(slots)
+
+
 def update_photos(db: Connection, changes: Sequence[PhotoChange]) -> None:
     """Note what became of files; faces may get another person."""
     # Files may have swapped names: first all out of the way.

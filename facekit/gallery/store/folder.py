@@ -280,6 +280,13 @@ class FolderGallery:
         self._finish(emptied)
         return emptied
 
+    def remove_faces(self, faces: Sequence[int]) -> int:
+        """See ``Backend.remove_faces``."""
+        with self._writing() as (db, _):
+            emptied = changes.drop_faces(db, faces)
+        self._finish(emptied)
+        return emptied
+
     def rename(self, old: str, new: str) -> int:
         """See ``Backend.rename``."""
         with self._writing() as (db, _):
@@ -312,6 +319,11 @@ class FolderGallery:
         """See ``Backend.log``."""
         with self._db.reading() as db:
             return people.log(db)
+
+    def append_log(self, lines: Iterable[dict[str, Any]]) -> None:
+        """Write lines of another gallery's log at the end of this one's."""
+        with self._writing() as (db, _):
+            people.append_log(db, lines)
 
     def info(self) -> dict[str, Any]:
         """See ``Backend.info``."""

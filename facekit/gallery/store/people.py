@@ -14,11 +14,15 @@ from facekit.gallery import accepted
 from facekit.gallery.records import Person
 from facekit.gallery.store.scan import Trace
 
+LOG = ("time", "action", "person", "detail")
+
+_NOBODY = 0  # numbers of people begin with 1
+
 
 def listed(db: sqlite3.Connection) -> list[Person]:
     """Everybody, by name."""
     query = """
-        SELECT person.name, count(face.id), count(DISTINCT face.photo)
+        SELECT person.name, count(face.id), count(DISTINCT face.photo), max(face.date)
         FROM person LEFT JOIN face ON face.person = person.id
         GROUP BY person.id ORDER BY person.name
     """
@@ -59,17 +63,21 @@ def merge(db: sqlite3.Connection, sources: Sequence[str], into: str) -> int:
 def note(db: sqlite3.Connection, action: str, person: str, detail: str) -> None:
     """Write a line of the log."""
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    db.execute(
-        "INSERT INTO log (time, action, person, detail) VALUES (?, ?, ?, ?)",
-        (now, action, person, detail),
+    append_log(db, [{"time": now, "action": action, "person": person, "detail": detail}])
+
+
+def append_log(db: sqlite3.Connection, lines: Iterable[dict[str, Any]]) -> None:
+    """Write lines of the log."""
+    db.executemany(
+        f"INSERT INTO log ({', '.join(LOG)}) VALUES (?, ?, ?, ?)",
+        [tuple(line[name] for name in LOG) for line in lines],
     )
 
 
 def log(db: sqlite3.Connection) -> list[dict[str, Any]]:
     """The log's lines, the oldest first."""
-    names = ("time", "action", "person", "detail")
-    query = f"SELECT {', '.join(names)} FROM log ORDER BY id"
-    return [dict(zip(names, row, strict=True)) for row in db.execute(query)]
+    query = f"SELECT {', '.join(LOG)} FROM log ORDER BY id"
+    return [dict(zip(LOG, row, strict=True)) for row in db.execute(query)]
 
 
 def drop_faces(db: sqlite3.Connection, ids: Iterable[int]) -> None:
@@ -87,8 +95,9 @@ def drop_empty(db: sqlite3.Connection) -> None:
 
 
 def trace(db: sqlite3.Connection, name: str, matrix: np.ndarray) -> Trace:
-    """All that a gallery holds of a person."""
-    number = _known(db, name)
+    """All that a gallery holds of a person, who may be left in the log alone."""
+    lines = db.execute("SELECT id FROM log WHERE person = ?", (name,)).fetchall()
+    number = _NOBODY if lines and not _found(db, name) else _known(db, name)
     faces = db.execute("SELECT id, slot, crc FROM face WHERE person = ?", (number,)).fetchall()
     # A photo that shows others too stays theirs.
     photos = db.execute(
@@ -100,7 +109,6 @@ def trace(db: sqlite3.Connection, name: str, matrix: np.ndarray) -> Trace:
         "SELECT picture FROM thumbnail WHERE face IN (SELECT id FROM face WHERE person = ?)",
         (number,),
     ).fetchall()
-    lines = db.execute("SELECT id FROM log WHERE person = ?", (name,)).fetchall()
     return Trace(
         person=name,
         number=number,
@@ -125,8 +133,12 @@ def remove(db: sqlite3.Connection, found: Trace) -> None:
         db.executemany(f"DELETE FROM {table} WHERE id = ?", [(number,) for number in ids])
 
 
+def _found(db: sqlite3.Connection, name: str) -> tuple[int] | None:
+    return db.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchone()
+
+
 def _known(db: sqlite3.Connection, name: str) -> int:
-    found = db.execute("SELECT id FROM person WHERE name = ?", (name,)).fetchone()
+    found = _found(db, name)
     if found is None:
         names = (row[0] for row in db.execute("SELECT name FROM person"))
         raise UnknownName("person", name, names)

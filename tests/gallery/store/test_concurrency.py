@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -124,34 +123,3 @@ def test_a_face_forgotten_during_a_search_is_not_given(filled, vectors, monkeypa
         (hits,) = reader.search(vectors[150:151], 5)
         assert "p15" not in {hit.face.person for hit in hits}
         assert len(hits) == 5
-
-
-def test_threads_share_a_gallery(gallery, vectors):
-    def work(i):
-        gallery.add([Entry(Photo(f"{i}"), [NewFace(vectors[i], f"p{i}")])])
-        ((hit,),) = gallery.search(vectors[i : i + 1], 1, "euclidean")
-        return hit.distance
-
-    with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(work, range(40))) == {0.0}
-    assert gallery.info()["faces"] == 40
-    stored = {face.path: vector for face, vector in gallery.faces()}
-    for i in range(40):
-        np.testing.assert_array_equal(stored[str(i)], vectors[i])
-
-
-def test_writers_of_several_processes_take_turns(gallery):
-    script = f"""
-import sys
-import numpy as np
-from facekit.gallery.records import Entry, NewFace, Photo
-from facekit.gallery.store.folder import FolderGallery
-gallery = FolderGallery({str(gallery.folder)!r})
-for i in range(15):
-    gallery.add([Entry(Photo(f"{{sys.argv[1]}}-{{i}}"), [NewFace(np.ones(16), sys.argv[1])])])
-"""
-    runs = [subprocess.Popen([sys.executable, "-c", script, name]) for name in "abc"]
-    assert [run.wait() for run in runs] == [0, 0, 0]
-    assert {(p.name, p.faces, p.photos) for p in gallery.people()} == {
-        (name, 15, 15) for name in "abc"
-    }

@@ -1,8 +1,8 @@
-"""Renaming, merging, forgetting; what is forgotten leaves no byte behind."""
+"""What is forgotten leaves no byte in a folder."""
 
 import pytest
 
-from facekit.errors import GalleryError, InvalidArgument, UnknownName
+from facekit.errors import GalleryError, UnknownName
 from facekit.gallery.records import Entry, NewFace, Photo
 from facekit.gallery.store import database, scan
 from facekit.gallery.store.folder import FolderGallery
@@ -14,33 +14,6 @@ def bytes_of(gallery):
 
 def names(gallery):
     return {person.name: (person.faces, person.photos) for person in gallery.people()}
-
-
-def test_rename(filled):
-    assert filled.rename("p3", "Ann") == 10
-    assert "p3" not in names(filled)
-    assert names(filled)["Ann"] == (10, 0)
-    with pytest.raises(InvalidArgument, match="There is a p4 already"):
-        filled.rename("Ann", "p4")
-    with pytest.raises(UnknownName):
-        filled.rename("nobody", "x")
-    with pytest.raises(InvalidArgument, match="name is ' '"):
-        filled.rename("Ann", " ")
-    assert [(row["action"], row["person"], row["detail"]) for row in filled.log()] == [
-        ("rename", "Ann", "was p3")
-    ]
-
-
-def test_merge(filled):
-    assert filled.merge(["p1", "p2", "p3"], "p3") == 20
-    assert names(filled)["p3"] == (30, 0)
-    assert filled.merge(["p3"], "Ann") == 30
-    assert names(filled)["Ann"] == (30, 0)
-    assert not {"p1", "p2", "p3"} & set(names(filled))
-    assert {row["person"] for row in filled.log()} == {"Ann"}
-    with pytest.raises(UnknownName):
-        filled.merge(["Ann", "nobody"], "p4")
-    assert names(filled)["Ann"] == (30, 0)
 
 
 @pytest.fixture
@@ -110,18 +83,6 @@ def test_the_scan_sees_what_would_be_left(known, vectors, monkeypatch, what):
     assert known.forget("Ann Withheld").left > 0
 
 
-def test_what_somebody_else_has_too_is_no_trace(gallery, vectors):
-    gallery.add(
-        [
-            Entry(Photo("photos/Annabel.jpg"), [NewFace(vectors[0], "Annabel")]),
-            Entry(Photo("photos/Annabel.jpg.jpg"), [NewFace(vectors[0], "Annabel Lee")]),
-        ]
-    )
-    assert gallery.forget("Annabel").left == 0
-    assert names(gallery) == {"Annabel Lee": (1, 1)}
-    assert [hit.face.id for hit in gallery.search(vectors[:1])[0]] == [2]
-
-
 def test_a_reader_of_an_older_state_is_waited_for_and_then_named(known, monkeypatch):
     monkeypatch.setattr(database, "_PATIENCE", 0.0)
     with FolderGallery(known.folder) as reader:
@@ -133,3 +94,11 @@ def test_a_reader_of_an_older_state_is_waited_for_and_then_named(known, monkeypa
         # The next removal takes the rest along.
         known.forget("Bob")
         assert b"Ann Withheld" not in bytes_of(known)
+
+
+def test_the_bytes_of_a_face_that_is_taken_out_are_overwritten(known, vectors):
+    (face,) = [one.id for one, _ in known.faces() if one.path == "holidays/withheld-2.jpg"]
+    assert known.remove_faces([face]) == 1
+    matrix = b"".join(p.read_bytes() for p in known.folder.iterdir() if "sqlite" not in p.name)
+    assert vectors[1].tobytes() in matrix
+    assert vectors[2].tobytes() not in matrix

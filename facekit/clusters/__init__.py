@@ -1,0 +1,1 @@
+"""Photos grouped into people whose names nobody has told yet."""

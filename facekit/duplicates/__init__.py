@@ -1,0 +1,1 @@
+"""Photos that show the same picture: saved again, resized, slightly cropped, turned by EXIF."""

@@ -1,0 +1,1 @@
+"""Contact sheets: pages of small pictures in groups, each one file that needs nothing else."""
