@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from facekit.errors import GalleryError
-from facekit.gallery.accepted import DTYPES
+from facekit.gallery import packing
 from facekit.gallery.backend import Backend
 from facekit.gallery.records import Entry, NewFace, Photo, StoredFace
 
@@ -85,16 +85,16 @@ def copy(source: Backend, target: Backend, progress: Progress | None = None) -> 
         somebody changed one of the two meanwhile.
     """
     target.origin.check(source.origin, "The target")
-    dtype = DTYPES[target.info()["dtype"]]
+    dtype = target.info()["dtype"]
     info = source.info()
-    there = _content(target, dtype)
+    there = _content(target)
     photos = {photo.path: photo for photo in source.photos()}
     expected = _Content({}, Counter())
     batch: list[Entry] = []
     done = faces = copied_photos = waiting = 0
     for path, group in _groups(source, photos):
         photo = None if path is None else photos[path]
-        mark = _mark(photo, group, dtype)
+        mark = _mark(photo, [(face, _converted(vector, dtype)) for face, vector in group])
         _note(expected, path, mark)
         done += len(group)
         if not there.take(path, mark):
@@ -112,7 +112,7 @@ def copy(source: Backend, target: Backend, progress: Progress | None = None) -> 
         target.add(batch)
     if progress is not None:
         progress(done, info["faces"])
-    _verify(expected, _content(target, dtype))
+    _verify(expected, _content(target))
     lines, left_out = _copy_log(source, target)
     there_photos = len(expected.photos) - copied_photos
     return Copied(faces, copied_photos, done - faces, there_photos, lines, left_out)
@@ -137,11 +137,11 @@ def _groups(gallery: Backend, photos: dict[str, Photo]) -> Iterator[tuple[str | 
             yield path, []
 
 
-def _content(gallery: Backend, dtype: str) -> _Content:
+def _content(gallery: Backend) -> _Content:
     found = _Content({}, Counter())
     photos = {photo.path: photo for photo in gallery.photos()}
     for path, group in _groups(gallery, photos):
-        _note(found, path, _mark(None if path is None else photos[path], group, dtype))
+        _note(found, path, _mark(None if path is None else photos[path], group))
     return found
 
 
@@ -152,7 +152,7 @@ def _note(content: _Content, path: str | None, mark: bytes) -> None:
         content.photos[path] = mark
 
 
-def _mark(photo: Photo | None, group: _Group, dtype: str) -> bytes:
+def _mark(photo: Photo | None, group: _Group) -> bytes:
     """A hash of all that is copied but thumbnails, which come with their faces."""
     digest = hashlib.sha256(repr(photo and tuple(photo)).encode("utf-8", "surrogatepass"))
     for face, vector in group:
@@ -163,13 +163,14 @@ def _mark(photo: Photo | None, group: _Group, dtype: str) -> bytes:
             digest.update(np.asarray(found.box, "<f4").tobytes())
             if found.landmarks is not None:
                 digest.update(np.asarray(found.landmarks, "<f4").tobytes())
-        digest.update(_converted(vector, dtype).tobytes())
+        digest.update(np.asarray(vector, "<f4").tobytes())
     return digest.digest()[:_MARK]
 
 
 def _converted(vector: np.ndarray, dtype: str) -> np.ndarray:
+    """The vector as a gallery of that dtype gives it out."""
     with np.errstate(over="ignore"):  # what float16 cannot hold is refused by the target
-        return vector.astype(dtype)
+        return packing.unpacked(packing.packed(vector[None], dtype))[0]
 
 
 def _new(source: Backend, face: StoredFace, vector: np.ndarray, thumbnails: bool) -> NewFace:

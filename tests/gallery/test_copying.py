@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facekit.errors import GalleryError
-from facekit.gallery import copying, places
+from facekit.gallery import copying, packing, places
 from facekit.gallery.copying import copy
 from facekit.gallery.records import Entry, NewFace, Origin, Photo
 from facekit.gallery.store.folder import FolderGallery
@@ -115,13 +115,17 @@ def test_a_face_comes_as_often_as_it_is_there(gallery, tmp_path, origin, vectors
         assert target.info()["faces"] == 3
 
 
-def test_half_precision_is_the_same_the_second_time(source, tmp_path, origin):
-    with FolderGallery.create(tmp_path / "half", origin, "float16") as target:
+@pytest.mark.parametrize("dtype", ["float16", "int16"])
+def test_half_the_size_is_the_same_the_second_time(source, tmp_path, origin, dtype):
+    with FolderGallery.create(tmp_path / "half", origin, dtype) as target:
         copy(source, target)
         assert copy(source, target).faces == 0
-        stored = [vector for _, vector in target.faces()]
-        wanted = [vector.astype(np.float16) for _, vector in source.faces()]
-        np.testing.assert_array_equal(stored, wanted)
+        stored = np.stack([vector for _, vector in target.faces()])
+        given = np.stack([vector for _, vector in source.faces()])
+        np.testing.assert_array_equal(stored, packing.unpacked(packing.packed(given, dtype)))
+        with FolderGallery.create(tmp_path / "whole", origin) as back:
+            copy(target, back)
+            np.testing.assert_array_equal(np.stack([v for _, v in back.faces()]), stored)
 
 
 def test_another_pipeline_is_refused(source, tmp_path):
