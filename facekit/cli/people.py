@@ -111,6 +111,9 @@ def merge(
 def forget(name: str, *, gallery: str | None = None, pretty: bool | None = None):
     """Remove every trace of a person from a gallery, and prove it.
 
+    The photos' files stay where they are: remove them too from a folder that `find` indexes, or
+    the next call takes them in again.
+
     Args:
         name: The person.
         gallery: Folder or URL of the gallery.

@@ -171,6 +171,10 @@ class Hit:
     distance: float
 
 
+# The most that is said of an index: that it found all of a sample does not make it exact.
+MOST_MEASURED = 0.9999
+
+
 class Answers(list[_T]):
     """Answers, and how many of the true ones are among them.
 

@@ -12,7 +12,7 @@ from facekit.errors import InvalidArgument
 from facekit.gallery.milvus import nearest
 from facekit.gallery.milvus.server import Server
 from facekit.gallery.milvus.turns import Change, Turns, View
-from facekit.gallery.records import Hit
+from facekit.gallery.records import MOST_MEASURED, Hit
 
 _QUERIES = 100
 _NEAREST = 10
@@ -60,7 +60,7 @@ def choice(
     k, recall
         See ``Backend.search``.
     """
-    known, ef = index.get("index_recall") or 0.0, index.get("index_ef", 0)
+    known, ef = min(index.get("index_recall") or 0.0, MOST_MEASURED), index.get("index_ef", 0)
     if asked:
         return asked, known if ef and asked >= ef else 0.0
     if recall is None or k is None or not ef or k > ef or known < recall:

@@ -12,7 +12,7 @@ from facekit.errors import GalleryError, InvalidArgument
 from facekit.gallery.postgres.address import MOST_EF
 from facekit.gallery.postgres.schema import pgvector_version
 from facekit.gallery.postgres.vectors import TYPES
-from facekit.gallery.records import Hit
+from facekit.gallery.records import MOST_MEASURED, Hit
 
 if TYPE_CHECKING:
     from facekit.gallery.postgres.gallery import PostgresGallery
@@ -83,7 +83,7 @@ def choice(
     k, metric, recall
         See ``Backend.search``.
     """
-    known = (index.recall if index is not None else None) or 0.0
+    known = min((index.recall if index is not None else None) or 0.0, MOST_MEASURED)
     if asked.index == "hnsw":
         return asked, known if index is not None and asked.ef >= index.ef else 0.0
     if index is None or recall is None or known < recall or k > index.ef:

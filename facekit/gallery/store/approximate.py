@@ -23,6 +23,7 @@ import numpy as np
 from facekit import distance, extras
 from facekit.errors import GalleryError, MissingDependency
 from facekit.gallery import topk
+from facekit.gallery.records import MOST_MEASURED
 from facekit.gallery.store.state import State
 from facekit.runtime import cpu_count
 
@@ -85,7 +86,8 @@ class Facts:
         """What finds that share of the ``k`` nearest; None when nothing is known to."""
         if k is None:
             return None
-        return next((e for e in self.efforts if e.k >= k and e.recall >= recall), None)
+        enough = (e for e in self.efforts if min(e.recall, MOST_MEASURED) >= recall)
+        return next((effort for effort in enough if effort.k >= k), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +223,7 @@ def nearest(
         if k is None and len(best[0]) >= wanted:  # there may be more within
             (best,) = topk.nearest(matrix, norms, query, *rest)
         found.append(best)
-    return found, effort.recall
+    return found, min(effort.recall, MOST_MEASURED)
 
 
 def _candidates(index: Any, queries: np.ndarray, probes: int, depth: int) -> np.ndarray:

@@ -96,7 +96,7 @@ def test_approximate_only_where_it_was_asked_for(kept, place, vectors):
     assert kept.info()["search"] == "exact"
     assert pairs(kept.search(vectors[:1], 5)[0]) == expected(vectors, vectors[0], 5)
     assert kept.search(vectors[:1], 5).recall == 1.0
-    assert kept.search(vectors[:1], 5, recall=0.5).recall == made["index_recall"]
+    assert kept.search(vectors[:1], 5, recall=0.5).recall == min(made["index_recall"], 0.9999)
     assert kept.search(vectors[:1], 5, "euclidean", recall=0.5).recall == 1.0
     assert kept.search(vectors[:1], 500, recall=0.5).recall == 1.0
     with MilvusGallery(f"{place}?index=hnsw&ef=5") as near:

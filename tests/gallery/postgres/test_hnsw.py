@@ -93,14 +93,13 @@ def test_a_search_of_a_recall_uses_the_index_that_reaches_it(crowd):
     told = gallery.make_index(recall=0.99)
     assert told["index_recall"] >= 0.99 or told["index_ef"] == 1000
     answers = gallery.search(vectors[:3], 5, recall=0.5)
-    assert answers.recall == told["index_recall"]
+    assert answers.recall == min(told["index_recall"], 0.9999)
     assert gallery.search(vectors[:3], 5).recall == 1.0
     for question in ({"metric": "euclidean"}, {"k": None}, {"k": told["index_ef"] + 1}):
         assert gallery.search(vectors[:3], **{"k": 5, "recall": 0.5, **question}).recall == 1.0
     low = gallery.make_index(ef=6, recall=1.0)
     assert low["index_ef"] == 6
-    wanted = 1.0 if low["index_recall"] < 1 else low["index_recall"]
-    assert gallery.search(vectors[:3], 5, recall=1.0).recall == wanted
+    assert gallery.search(vectors[:3], 5, recall=1.0).recall == 1.0  # no index is exact
     with PostgresGallery(f"{gallery.address.shown}&index=hnsw&ef=5") as near:
         assert near.search(vectors[:1], 5).recall == 0.0  # less than what was measured
     with pytest.raises(InvalidArgument, match="recall is 2"):
