@@ -206,17 +206,23 @@ def _command_help(name: str, command: Command) -> str:
         rows.append((label, text))
     width = max(len(label) for label, _ in rows) + 4
     lines = [" ".join([*usage, "[OPTIONS]"]), "", about.summary, ""]
+    for paragraph in (about.description or "").split("\n\n"):
+        if paragraph:
+            lines += [*textwrap.wrap(paragraph, _columns()), ""]
     for label, text in rows:
         lines += _row(label, text, width)
     return "\n".join(lines)
 
 
+def _columns() -> int:
+    return min(shutil.get_terminal_size().columns, 100)
+
+
 def _row(label: str, text: str, width: int) -> list[str]:
     """A label and what it means in a column beside it, as wide as the terminal."""
-    columns = min(shutil.get_terminal_size().columns, 100)
     return textwrap.wrap(
         text,
-        max(columns, width + 30),
+        max(_columns(), width + 30),
         initial_indent=f"  {label}".ljust(width),
         subsequent_indent=" " * width,
         break_long_words=False,

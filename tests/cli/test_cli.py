@@ -860,3 +860,9 @@ def test_a_reader_that_has_seen_enough_of_the_help():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_help_says_all_that_is_said_of_a_command(capsys):
+    assert cli.main(["gallery", "forget", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "and prove it. The photos' files stay where they are" in told
