@@ -128,7 +128,10 @@ def milvus(tmp_path_factory):
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
-        yield f"milvus://127.0.0.1:{port}"
+        with pytest.MonkeyPatch.context() as patch:
+            # A machine that is busy with other tests answers late.
+            patch.setattr("facekit.gallery.milvus.server._CONNECT", 60.0)
+            yield f"milvus://127.0.0.1:{port}"
     finally:
         server.kill()
         server.wait()

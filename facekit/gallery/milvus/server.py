@@ -16,7 +16,7 @@ from facekit.gallery.milvus import lite
 from facekit.gallery.milvus.address import TOKEN, Address
 
 PAGE = 16384  # rows of one answer: Milvus' limit
-_CONNECT = 5.0  # seconds for the server to answer at all
+_CONNECT = 10.0  # seconds for the server to answer at all
 _TIMEOUT = 120.0  # seconds of one request
 _LOAD = 600.0  # seconds until vectors are in the server's memory
 _INSERT_BYTES = 1 << 23  # of one request; Milvus' limit is 64 MiB
