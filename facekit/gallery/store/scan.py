@@ -21,6 +21,7 @@ _CHUNK = 1 << 24
 _PIECE = 64  # bytes of a thumbnail that stand for it
 _HEAD = 16  # bytes of a vector that stand for it in SQLite's file
 _LEAST_TEXT = 6  # bytes: shorter names turn up by chance
+_REWRITES = 5  # of SQLite's file, while it holds traces
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,11 @@ def prove(folder: Path, database: Database, found: Trace) -> Forgotten:
         # Whose codes an index holds cannot be seen: none from before the removal may be there.
         indexes = approximate.stale(folder, state_of(db))
     left, size = _in_database(database.path, needles)
-    if left:
-        # Pages that SQLite had balanced keep copies, though it overwrites what it deletes.
+    for _ in range(_REWRITES):
+        if not left:
+            break
+        # Pages that SQLite had balanced keep copies, though it overwrites what it deletes; and
+        # another process that writes just now may bring such pages along.
         _purge(folder, database, rewrite=True)
         left, size = _in_database(database.path, needles)
     for path in folder.glob("vectors-*.*"):

@@ -102,3 +102,23 @@ def test_the_bytes_of_a_face_that_is_taken_out_are_overwritten(known, vectors):
     matrix = b"".join(p.read_bytes() for p in known.folder.iterdir() if "sqlite" not in p.name)
     assert vectors[1].tobytes() in matrix
     assert vectors[2].tobytes() not in matrix
+
+
+def test_the_database_is_written_anew_until_no_trace_is_left(known, monkeypatch):
+    """Another process may write a page with old content just after it was cleaned."""
+    real, found = scan._in_database, iter([2, 1, 1])
+    rewritten = []
+
+    def traces(path, needles):
+        left, size = real(path, needles)
+        return next(found, left), size
+
+    purge = known._db.purge
+    monkeypatch.setattr(
+        known._db,
+        "purge",
+        lambda rewrite=False: (rewritten.append(rewrite), purge(rewrite=rewrite))[1],
+    )
+    monkeypatch.setattr(scan, "_in_database", traces)
+    assert known.forget("Ann Withheld").left == 0
+    assert rewritten == [False, True, True, True]
