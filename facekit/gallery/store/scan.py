@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ _CHUNK = 1 << 24
 _PIECE = 64  # bytes of a thumbnail that stand for it
 _HEAD = 16  # bytes of a vector that stand for it in SQLite's file
 _LEAST_TEXT = 6  # bytes: shorter names turn up by chance
+_NUMBER = 8  # bytes of a row's number
 _REWRITES = 5  # of SQLite's file, while it holds traces
 
 
@@ -51,7 +52,8 @@ def prove(folder: Path, database: Database, found: Trace) -> Forgotten:
     """
     _purge(folder, database)
     with database.reading() as db:
-        needles = list(_needles(db, found))
+        texts = _texts(db)
+        needles = list(_needles(db, found, texts))
         alive = (
             {slot for (slot,) in db.execute("SELECT slot FROM face")} if found.vectors else set()
         )
@@ -64,6 +66,9 @@ def prove(folder: Path, database: Database, found: Trace) -> Forgotten:
         # Pages that SQLite had balanced keep copies, though it overwrites what it deletes; and
         # another process that writes just now may bring such pages along.
         _purge(folder, database, rewrite=True)
+        # What is left now is told from a living text with a row's number after it, "Ann 1" and
+        # the byte "2", by nothing but its place.
+        needles = [needle for needle in needles if not _begun(needle, texts)]
         left, size = _in_database(database.path, needles)
     for path in folder.glob("vectors-*.*"):
         left += _rows_left(path, found.vectors, alive)
@@ -90,13 +95,23 @@ def _purge(folder: Path, database: Database, *, rewrite: bool = False) -> None:
         )
 
 
-def _needles(db: sqlite3.Connection, found: Trace) -> Iterator[bytes]:
-    """Pieces of a person's data that nobody else's data contain."""
-    texts = [
+def _texts(db: sqlite3.Connection) -> list[str]:
+    """All that the gallery says of anybody."""
+    return [
         text
         for query in ("SELECT name FROM person", "SELECT path FROM photo", "SELECT detail FROM log")
         for (text,) in db.execute(query)
     ]
+
+
+def _begun(needle: bytes, texts: Sequence[str]) -> bool:
+    """Whether a living text and the number behind it in SQLite's file may look like this."""
+    heads = {needle[:length] for length in range(len(needle) - _NUMBER, len(needle))}
+    return any(text.encode() in heads for text in texts)
+
+
+def _needles(db: sqlite3.Connection, found: Trace, texts: Sequence[str]) -> Iterator[bytes]:
+    """Pieces of a person's data that nobody else's data contain."""
     everything = "\0".join(texts)
     for text in (found.person, *found.paths):
         if text not in everything and len(text.encode()) >= _LEAST_TEXT:

@@ -4,7 +4,7 @@ import pytest
 
 from facekit.errors import GalleryError, UnknownName
 from facekit.gallery.records import Entry, NewFace, Photo
-from facekit.gallery.store import database, scan
+from facekit.gallery.store import database, folder, scan
 from facekit.gallery.store.folder import FolderGallery
 
 
@@ -72,8 +72,8 @@ def test_the_scan_sees_what_would_be_left(known, vectors, monkeypatch, what):
         value = b"xx Ann Withheld xx" if what == "name" else vectors[0].tobytes() * 3
         real = scan._needles
 
-        def needles(db, found):
-            pieces = list(real(db, found))
+        def needles(db, found, texts):
+            pieces = list(real(db, found, texts))
             db.execute(f"UPDATE {table} SET {column} = ?", (value,))
             return pieces
 
@@ -122,3 +122,12 @@ def test_the_database_is_written_anew_until_no_trace_is_left(known, monkeypatch)
     monkeypatch.setattr(scan, "_in_database", traces)
     assert known.forget("Ann Withheld").left == 0
     assert rewritten == [False, True, True, True]
+
+
+def test_a_living_name_and_its_number_are_no_trace(gallery, vectors):
+    """SQLite writes the name "Person 1" and the number 50, which is the letter 2, side by side."""
+    gallery.add([Entry(None, [NewFace(v, f"Filler {i}")]) for i, v in enumerate(vectors[:49])])
+    gallery.add([Entry(None, [NewFace(vectors[60], "Person 1")])])
+    gallery.add([Entry(None, [NewFace(vectors[61], "Person 12")])])
+    assert gallery.forget("Person 12").left == 0
+    assert b"Person 12" in (gallery.folder / folder.DATABASE).read_bytes()
