@@ -28,8 +28,9 @@ import numpy as np
 
 from facekit import FaceKit, distance
 from facekit.gallery import packing
-from facekit.gallery.finding import default_place, origin_of
+from facekit.gallery.finding import default_place
 from facekit.gallery.index import person_of, refresh
+from facekit.gallery.pipelines import origin_of
 from facekit.gallery.records import Entry, NewFace, Origin
 from facekit.gallery.store.folder import FolderGallery, is_gallery
 from facekit.gallery.store.state import state_of

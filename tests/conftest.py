@@ -101,3 +101,17 @@ def flattening(tmp_path_factory):
         return path
 
     return write
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command of the shell in this process: exit code, stdout, stderr."""
+
+    def call(*words):
+        from facekit import cli
+
+        capsys.readouterr()
+        code = cli.main([str(word) for word in words])
+        return (code, *capsys.readouterr())
+
+    return call

@@ -14,7 +14,7 @@ from facekit.bulk import files, listing, local_engine, plan, ray_engine, shards
 from facekit.bulk.progress import Progress
 from facekit.bulk.rows import Counts
 from facekit.errors import BulkError, FaceKitError, InvalidArgument, UnknownName
-from facekit.gallery.finding import origin_of
+from facekit.gallery.pipelines import origin_of
 from facekit.pipeline import FaceKit
 
 ENGINES = ("local", "ray")

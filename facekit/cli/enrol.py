@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from facekit.cli.arguments import Picture, typed
+from facekit.cli.gallery_job import made_at, place_of, split_words
 from facekit.cli.job import EXIT_BAD_INPUT, EXIT_OK, Job, render
-from facekit.cli.kept import made_at, place_of, split_words
 from facekit.errors import InvalidArgument
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from facekit.cli import enrol, people, whole
+from facekit.cli import enrol, people
 from facekit.cli.arguments import Picture, typed
+from facekit.cli.gallery_job import on_gallery, opened_at, place_of, split_words
 from facekit.cli.job import EXIT_BAD_INPUT, EXIT_OK, Job, render
-from facekit.cli.kept import on_gallery, opened_at, place_of, split_words
 from facekit.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def search(
 
     def make():
         from facekit import images
-        from facekit.gallery.enrol import pipeline_of
         from facekit.gallery.open_set import who
+        from facekit.gallery.pipelines import pipeline_of
         from facekit.gallery.records import Where
 
         if not pictures:
@@ -142,6 +143,68 @@ def info(*, gallery: str | None = None, pretty: bool | None = None):
     return on_gallery(gallery, lambda kept: kept.info(), "facts", pretty)
 
 
+@typed
+def copy(source: str, target: str, *, dtype: str | None = None, pretty: bool | None = None):
+    """Copy all that a gallery holds into another, which is made if need be.
+
+    Faces keep their order. What the target has already is left as it is, so a copy that was
+    interrupted goes on where it was.
+
+    Args:
+        source: Folder or URL of a gallery.
+        target: Folder or URL of another.
+        dtype: Of a new target: float32, int16 or float16; by default the source's if the
+            target can keep it, else float32.
+        pretty: Text for people instead of JSON; chosen by itself on a terminal.
+    """
+
+    def make():
+        from facekit import progress
+        from facekit.gallery import copying, places
+
+        with places.opened(source) as old:
+            kind = dtype or old.info()["dtype"]
+            if dtype is None and kind not in places.dtypes(target):
+                kind = "float32"  # nothing is lost
+            with places.made(target, old.origin, kind) as new:
+                return asdict(copying.copy(old, new, progress.bar("Copying", unit="faces")))
+
+    return Job(make, render("facts"), pretty)
+
+
+@typed
+def index(
+    *,
+    gallery: str | None = None,
+    recall: float = 0.99,
+    metric: str = "cosine",
+    ef: int | None = None,
+    remove: bool = False,
+    pretty: bool | None = None,
+):
+    """Make an index for faster searches of a large gallery, of a recall that is measured.
+
+    Searches stay exact unless they are given `--recall`. A folder's index goes when a face is
+    removed.
+
+    Args:
+        gallery: Folder or URL of the gallery.
+        recall: Share of the nearest faces that it must find.
+        metric: Of a database: euclidean; or cosine, which is for euclidean_l2 and angular too.
+        ef: Of a database: candidates that a search keeps; more find more, slower. By default
+            as many as the recall takes.
+        remove: Delete the index instead.
+        pretty: Text for people instead of JSON; chosen by itself on a terminal.
+    """
+
+    def work(kept: Backend) -> dict[str, Any]:
+        if remove:
+            return {"removed": kept.remove_index()}
+        return kept.make_index(recall, metric, ef)
+
+    return on_gallery(gallery, work, "indexed", pretty)
+
+
 COMMANDS = {
     "add": enrol.add,
     "search": search,
@@ -154,7 +217,8 @@ COMMANDS = {
     "export": export,
     "import": import_faces,
     "info": info,
-    **whole.COMMANDS,
+    "copy": copy,
+    "index": index,
 }
 
 

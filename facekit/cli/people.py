@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from facekit.cli.arguments import typed
+from facekit.cli.gallery_job import on_gallery
 from facekit.cli.job import EXIT_BAD_INPUT, EXIT_OK
-from facekit.cli.kept import on_gallery
 from facekit.errors import InvalidArgument
 
 if TYPE_CHECKING:

@@ -9,14 +9,12 @@ import numpy as np
 
 from facekit import checks, distance
 from facekit.errors import InvalidArgument
+from facekit.gallery import packing
 from facekit.gallery.records import Entry, NewFace, Origin, check_date
-
-# Little-endian on every machine, as they lie on disk.
-DTYPES = {"float32": "<f4", "float16": "<f2"}
 
 
 def faces(entries: Sequence[Entry], origin: Origin, dtype: str) -> np.ndarray:
-    """The vectors of all faces of some entries, ``(N, D)`` of that dtype.
+    """The vectors of all faces of some entries, ``(N, D)``: float16, or what ``packed`` takes.
 
     Raises
     ------
@@ -75,7 +73,7 @@ def _vectors(found: Sequence[NewFace], origin: Origin, dtype: str) -> np.ndarray
                 f"Add embeddings of {origin.model}.",
             )
     with np.errstate(over="ignore"):  # what float16 cannot hold is reported below
-        made = np.array([face.vector for face in found], DTYPES[dtype])
+        made = np.array([face.vector for face in found], packing.plain(dtype))
     made = made.reshape(len(found), origin.dimension)
     if not np.isfinite(made).all():
         raise InvalidArgument(

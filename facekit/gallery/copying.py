@@ -35,8 +35,6 @@ class Copied:
         That the target had already.
     log_lines : int
         Copied.
-    log_left_out : int
-        Lines that were not, because the target cannot take them.
     """
 
     faces: int
@@ -44,7 +42,6 @@ class Copied:
     faces_there: int
     photos_there: int
     log_lines: int
-    log_left_out: int
 
 
 @dataclass(eq=False)
@@ -113,9 +110,9 @@ def copy(source: Backend, target: Backend, progress: Progress | None = None) -> 
     if progress is not None:
         progress(done, info["faces"])
     _verify(expected, _content(target))
-    lines, left_out = _copy_log(source, target)
+    lines = _copy_log(source, target)
     there_photos = len(expected.photos) - copied_photos
-    return Copied(faces, copied_photos, done - faces, there_photos, lines, left_out)
+    return Copied(faces, copied_photos, done - faces, there_photos, lines)
 
 
 def _groups(gallery: Backend, photos: dict[str, Photo]) -> Iterator[tuple[str | None, _Group]]:
@@ -189,8 +186,8 @@ def _verify(expected: _Content, held: _Content) -> None:
         )
 
 
-def _copy_log(source: Backend, target: Backend) -> tuple[int, int]:
-    """How many lines were copied, and how many could not be."""
+def _copy_log(source: Backend, target: Backend) -> int:
+    """How many lines were copied."""
     there = Counter(_line(line) for line in target.log())
     lines = []
     for line in source.log():
@@ -198,12 +195,9 @@ def _copy_log(source: Backend, target: Backend) -> tuple[int, int]:
             there[_line(line)] -= 1
         else:
             lines.append(line)
-    append = getattr(target, "append_log", None)
-    if append is None:
-        return 0, len(lines)
     if lines:
-        append(lines)
-    return len(lines), 0
+        target.append_log(lines)
+    return len(lines)
 
 
 def _line(line: dict[str, Any]) -> tuple[Any, ...]:

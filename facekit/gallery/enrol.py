@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from facekit import images, thresholds
-from facekit.errors import FaceKitError, InvalidArgument, UnknownName
+from facekit.errors import UnknownName
 from facekit.gallery.backend import Backend
 from facekit.gallery.photo_file import photo_and_date
 from facekit.gallery.quality import Quality, measured
@@ -276,31 +276,3 @@ def _finished(gallery: Backend, rows: list[Row], limit: float | None) -> Iterato
             if row["person"] is not None and number in found:
                 row["unlike"] = found[number]
         yield row
-
-
-def pipeline_of(gallery: Backend, **choices: Any) -> FaceKit:
-    """The pipeline that made a gallery's vectors, built again.
-
-    Raises
-    ------
-    InvalidArgument
-        When today's models are not those of the gallery: other weights, or other numbers.
-    """
-    from facekit.pipeline import FaceKit
-
-    origin = gallery.origin
-    try:
-        kit = FaceKit(**origin.options, **choices)
-        kit.probes([])  # fetches weights that are missing
-    except FaceKitError as error:
-        raise InvalidArgument(
-            f"The gallery's pipeline ({origin.model} with {origin.detector}) cannot be built: "
-            f"{error}"
-        ) from error
-    if kit.fingerprint != origin.fingerprint:
-        raise InvalidArgument(
-            f"The gallery was made by another {origin.model} with {origin.detector} "
-            f"({origin.fingerprint}) than today's ({kit.fingerprint}).",
-            "Use the version of facekit and the weights that made it, or embed the photos anew.",
-        )
-    return kit

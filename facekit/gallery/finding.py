@@ -14,6 +14,7 @@ from facekit.errors import GalleryError, InvalidArgument
 from facekit.gallery import places
 from facekit.gallery.backend import Backend
 from facekit.gallery.index import HIDDEN, Progress, refresh
+from facekit.gallery.pipelines import origin_of
 from facekit.gallery.records import EVERYTHING, Answers, Hit, Origin, StoredFace, Where, recall_of
 from facekit.types import Embedding, Result
 
@@ -70,27 +71,6 @@ class Question:
         if self.recall is not None:
             checks.check_fraction("recall", self.recall)
         checks.check_flag("similarity_search", self.similarity_search)
-
-
-def origin_of(kit: FaceKit) -> Origin:
-    """The pipeline as a gallery remembers it.
-
-    Raises
-    ------
-    WeightsUnavailable
-        When a weight file is missing.
-    """
-    options = {
-        "model_name": kit.model_name,
-        "detector_backend": kit.detector_backend,
-        "align": bool(kit.align),
-        "expand_percentage": float(kit.expand_percentage),
-        "normalization": kit.normalization,
-        "flip": bool(kit.flip),
-        "detector_options": kit.detector_options,
-    }
-    dimension = kit.recognizer.spec.dimension
-    return Origin(kit.model_name, kit.detector_backend, kit.fingerprint, dimension, options)
 
 
 def open_gallery(

@@ -17,6 +17,11 @@ _RAISE = np.float32(2.0**112)
 _SUBNORMAL = np.full(1, 2.0**-130, np.float32)
 
 
+def plain(dtype: str) -> str:
+    """The floating-point type of vectors that are to be kept as ``dtype``."""
+    return "<f4" if dtype == "int16" else DTYPES[dtype]
+
+
 def columns(dtype: str, dimension: int) -> int:
     """Columns of the rows of vectors ``(D,)``."""
     return dimension + _SCALE if dtype == "int16" else dimension

@@ -43,18 +43,6 @@ PAIR = ("verify", HOPPER, COLLINS, "--threshold=0.05")
 
 
 @pytest.fixture
-def run(capsys):
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def call(*words):
-        capsys.readouterr()
-        code = cli.main([str(word) for word in words])
-        return (code, *capsys.readouterr())
-
-    return call
-
-
-@pytest.fixture
 def good(run):
     """The JSON of a command that must succeed and say nothing on stderr."""
 

@@ -8,19 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from facekit.cli import main
-
 pytest.importorskip("pyarrow")
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        code = main([str(word) for word in words])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,6 @@ import shutil
 import cv2
 import pytest
 
-from facekit.cli import main
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        code = main([str(word) for word in words])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
-
 
 @pytest.fixture(scope="module")
 def photos(sample_paths, tmp_path_factory):

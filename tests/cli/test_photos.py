@@ -5,18 +5,6 @@ import shutil
 
 import pytest
 
-from facekit.cli import main
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        code = main([str(word) for word in words])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
-
 
 @pytest.fixture
 def photos(sample_paths, samples, tmp_path):

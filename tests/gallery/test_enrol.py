@@ -10,7 +10,7 @@ from PIL import Image
 from facekit import FaceKit
 from facekit.gallery import enrol as door
 from facekit.gallery.enrol import Rules, enrol
-from facekit.gallery.finding import origin_of
+from facekit.gallery.pipelines import origin_of
 from facekit.gallery.records import Where
 from facekit.gallery.store.folder import FolderGallery
 

@@ -14,9 +14,9 @@ from PIL import Image
 from facekit import FaceKit
 from facekit.errors import ImageError, InvalidArgument
 from facekit.gallery import index
-from facekit.gallery.finding import origin_of
 from facekit.gallery.index import refresh
 from facekit.gallery.photo_file import content_of
+from facekit.gallery.pipelines import origin_of
 from facekit.gallery.records import Where
 from facekit.gallery.store.folder import FolderGallery
 
@@ -203,7 +203,7 @@ def test_a_killed_run_goes_on_where_it_was(kit, tmp_path, embedded):
 import os, signal
 from facekit import FaceKit
 from facekit.gallery import index
-from facekit.gallery.finding import origin_of
+from facekit.gallery.pipelines import origin_of
 from facekit.gallery.records import Where
 from facekit.gallery.store.folder import FolderGallery
 index._AT_ONCE = 2

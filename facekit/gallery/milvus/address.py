@@ -6,17 +6,14 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from facekit.errors import InvalidArgument, UnknownName
 
 SCHEME = "milvus:"
 TOKEN = "MILVUS_TOKEN"  # environment variable
-INDEXES = ("exact", "hnsw")
 _PORT = 19530
 DEFAULT_NAME = "facekit"
-_EF = 128  # candidates that HNSW keeps while it searches
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 _FORM = "Write it like milvus://host:19530/name, or milvus:faces.db for Milvus Lite."
 
@@ -36,10 +33,6 @@ class Address:
     path : Path or None
         The folder that Milvus Lite keeps.
     token, database : str
-    index : str
-        ``exact``, or ``hnsw`` where the caller wants approximate answers.
-    ef : int
-        How many candidates HNSW keeps.
     """
 
     shown: str
@@ -48,8 +41,6 @@ class Address:
     path: Path | None = None
     token: str = field(default="", repr=False)
     database: str = ""
-    index: str = INDEXES[0]
-    ef: int = _EF
 
 
 def parse(place: str) -> Address:
@@ -57,15 +48,14 @@ def parse(place: str) -> Address:
 
     The token comes from the variable ``MILVUS_TOKEN`` (``user:password``, or an API key), or
     from the address, as ``user:password@`` before the host or as ``token=``; no message shows
-    it. ``index=hnsw`` asks for approximate search
-    with ``ef`` candidates.
+    it.
 
     Raises
     ------
     InvalidArgument
         When it is none.
     UnknownName
-        For an option or an index that does not exist.
+        For an option that does not exist.
     """
     rest = place.removeprefix(SCHEME)
     if rest.startswith("//") and not rest.startswith("///"):
@@ -75,7 +65,7 @@ def parse(place: str) -> Address:
 
 def _lite(place: str, rest: str) -> Address:
     text, _, query = rest.partition("?")
-    options = _options(query, ("ef", "gallery", "index"))
+    options = _options(query, ("gallery",))
     if text.startswith("///"):
         text = unquote(text[2:])
         if re.match(r"/[A-Za-z]:", text):  # a drive of Windows
@@ -86,7 +76,7 @@ def _lite(place: str, rest: str) -> Address:
     shown = f"{SCHEME}{text}"
     if name != DEFAULT_NAME:
         shown += f"?gallery={name}"
-    return Address(shown, name, path=Path(text), **_index(options))
+    return Address(shown, name, path=Path(text))
 
 
 def _server(place: str) -> Address:
@@ -98,7 +88,7 @@ def _server(place: str) -> Address:
     if host is None:
         # The text is not repeated: it may hold a token.
         raise InvalidArgument("The address of a Milvus server is not one.", _FORM)
-    options = _options(parts.query, ("database", "ef", "index", "tls", "token"))
+    options = _options(parts.query, ("database", "tls", "token"))
     tls = options.get("tls", "no")
     if tls not in ("yes", "no"):
         raise InvalidArgument(f"tls is {tls!r}.", "Write tls=yes or tls=no.")
@@ -111,7 +101,6 @@ def _server(place: str) -> Address:
         uri=f"http{'s' if tls == 'yes' else ''}://{bracketed}:{port}",
         token=_token(parts.username, parts.password, options.get("token")),
         database=database,
-        **_index(options),
     )
 
 
@@ -143,16 +132,6 @@ def _options(query: str, known: tuple[str, ...]) -> dict[str, str]:
         if name not in known:
             raise UnknownName("option of a Milvus address", name, known)
     return options
-
-
-def _index(options: dict[str, str]) -> dict[str, Any]:
-    index = options.get("index", INDEXES[0])
-    if index not in INDEXES:
-        raise UnknownName("index", index, INDEXES)
-    ef = options.get("ef", str(_EF))
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", ef):
-        raise InvalidArgument(f"ef is {ef!r}.", "It is a number of candidates, such as 128.")
-    return {"index": index, "ef": int(ef)}
 
 
 def _checked(name: str) -> str:

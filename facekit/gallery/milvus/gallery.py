@@ -10,8 +10,8 @@ import numpy as np
 
 from facekit import checks
 from facekit.errors import GalleryError, InvalidArgument
-from facekit.gallery import accepted
-from facekit.gallery.backend import Forgotten
+from facekit.gallery import approximation
+from facekit.gallery.backend import Backend, Forgotten
 from facekit.gallery.milvus import (
     address,
     changes,
@@ -40,11 +40,9 @@ from facekit.gallery.records import (
     Where,
 )
 
-_DTYPE = "float32"
 
-
-class MilvusGallery:
-    """A gallery in Milvus; the methods are those of ``facekit.gallery.backend.Backend``.
+class MilvusGallery(Backend):
+    """A gallery in Milvus.
 
     What it promises, and where Milvus sets a limit:
 
@@ -76,6 +74,8 @@ class MilvusGallery:
     MissingDependency
     """
 
+    dtype = "float32"
+
     def __init__(self, place: str) -> None:
         where = address.parse(place)
         self._open(where, Server(where))
@@ -94,19 +94,12 @@ class MilvusGallery:
                 server.load(collection(where.name, kind, state.files))
             view = self._turns.view()
             self.origin = making.origin_of(server, view)
-            if where.index == "hnsw" and not view.state.indexed:
-                raise GalleryError(
-                    f"{where.shown} has no index for approximate search.",
-                    "Make one with `facekit gallery index`, or leave out index=hnsw.",
-                )
         except BaseException:
             server.close()
             raise
-        self._default_ef = where.ef
-        self._ef = where.ef if where.index == "hnsw" else 0
 
     @classmethod
-    def create(cls, place: str, origin: Origin, dtype: str = _DTYPE) -> MilvusGallery:
+    def create(cls, place: str, origin: Origin, dtype: str = dtype) -> MilvusGallery:
         """The gallery of an address, made when there is none.
 
         Parameters
@@ -125,9 +118,9 @@ class MilvusGallery:
             For another dtype.
         """
         where = address.parse(place)
-        if dtype != _DTYPE and not making.present(place):
+        if dtype != cls.dtype and not making.present(place):
             raise InvalidArgument(
-                f"A gallery in Milvus cannot be of {dtype}.", f"Leave out dtype, for {_DTYPE}."
+                f"A gallery in Milvus cannot be of {dtype}.", f"Leave out dtype, for {cls.dtype}."
             )
         server = Server(where, make=True)
         try:
@@ -144,51 +137,37 @@ class MilvusGallery:
         """Let go of the server; Milvus Lite ends when nobody in this process uses it."""
         self._server.close()
 
-    def __enter__(self) -> MilvusGallery:
-        """The gallery itself; closed at the end of the block."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    @property
+    def place(self) -> str:
+        """The address without the token."""
+        return self._server.shown
 
     # -- adding and searching ------------------------------------------------------------
 
-    def add(self, entries: Iterable[Entry]) -> list[list[int]]:
-        """See ``Backend.add``."""
-        group = list(entries)
-        if not group:
-            return []
-        vectors = accepted.faces(group, self.origin, _DTYPE)
-        rows.check(group, vectors)
+    def _add(self, entries: list[Entry], vectors: np.ndarray) -> list[list[int]]:
+        rows.check(entries, vectors)
         with self._turns.writing() as turn:
-            change, ids, highest = changes.added(self._server, turn, group, vectors)
+            change, ids, highest = changes.added(self._server, turn, entries, vectors)
             turn.commit(change, highest)
         return ids
 
-    def search(
+    def _search(
         self,
-        vectors: np.ndarray,
-        k: int | None = 10,
-        metric: str = "cosine",
-        within: float | None = None,
-        where: Where = EVERYTHING,
-        recall: float | None = None,
+        queries: np.ndarray,
+        k: int | None,
+        metric: str,
+        within: float | None,
+        where: Where,
+        recall: float | None,
     ) -> Answers[list[Hit]]:
-        """See ``Backend.search``; approximate also where the address asks for it."""
-        queries = accepted.question(vectors, self.origin, k, metric, within)
-        if recall is not None:
-            checks.check_fraction("recall", recall)
         some = rows.condition(where)
         if some is None or not len(queries):
             return Answers([] for _ in queries)
 
         def work(view: View) -> Answers[list[Hit]]:
-            condition = view.condition("faces", some)
-            ef, share = 0, 1.0
-            if view.state.indexed and metric != "euclidean" and (self._ef or recall is not None):
-                told = hnsw.told(self._server, view)
-                ef, share = hnsw.choice(told, self._ef, k, recall)
-            asked = nearest.Question(k, metric, within, condition, ef)
+            index = None if recall is None else hnsw.known(self._server, view)
+            ef, share = approximation.effort(index, k, metric, recall)
+            asked = nearest.Question(k, metric, within, view.condition("faces", some), ef)
             return Answers(nearest.nearest(self._server, view, queries, asked), share)
 
         return self._turns.steady(work)
@@ -286,31 +265,24 @@ class MilvusGallery:
         return self._turns.steady(lambda view: reading.log(self._server, view))
 
     def append_log(self, lines: Iterable[dict[str, Any]]) -> None:
-        """Write lines of another gallery's log at the end of this one's."""
+        """See ``Backend.append_log``."""
         with self._turns.writing() as turn:
             turn.commit(changes.logged(turn, lines))
 
-    def info(self) -> dict[str, Any]:
-        """See ``Backend.info``; ``bytes`` of a server are those of the vectors alone."""
-        counts, told = self._turns.steady(
-            lambda view: (reading.counts(self._server, view), hnsw.told(self._server, view))
+    def _info(self) -> dict[str, Any]:
+        counts, index = self._turns.steady(
+            lambda view: (reading.counts(self._server, view), hnsw.known(self._server, view))
         )
+        # Of a server those of the vectors alone.
         size = 4 * self.origin.dimension * counts["faces"]
         if self._server.lite is not None:
             files = lite.files(self._server.lite.folder)
             size = sum(path.stat().st_size for path in files)
         return {
-            "gallery": self._server.shown,
-            "model": self.origin.model,
-            "detector_backend": self.origin.detector,
-            "fingerprint": self.origin.fingerprint,
-            "dimension": self.origin.dimension,
-            "dtype": _DTYPE,
             **counts,
             "bytes": size,
             "server": self._server.version(),
-            "search": "approximate (hnsw)" if self._ef else "exact",
-            **told,
+            **({} if index is None else index.told()),
         }
 
     # -- what lies on disk -----------------------------------------------------------------
@@ -320,28 +292,16 @@ class MilvusGallery:
         making.compact(self._server, self._turns, self.origin.dimension)
 
     def make_index(
-        self, metric: str = "cosine", ef: int | None = None, recall: float = 0.99
+        self, recall: float = 0.99, metric: str = "cosine", ef: int | None = None
     ) -> dict[str, Any]:
-        """Make the index that approximate searches use, and measure its recall.
+        """See ``Backend.make_index``: HNSW.
 
         The vectors are then in the server's memory twice: exact searches stay as they were.
-
-        Parameters
-        ----------
-        metric : str
-            One of the angle: these order faces alike.
-        ef : int, optional
-            How many candidates it keeps while the recall is measured; by default the
-            address's, and twice as many until it finds enough.
-        recall : float
-            What is enough.
 
         Returns
         -------
         dict
-            ``index_metric``, ``index_recall`` (which part of the ten nearest other faces of
-            up to a hundred faces it finds; None when there was no face), ``index_queries``,
-            ``index_faces`` and ``index_ef``, as in ``info``.
+            See ``facekit.gallery.approximation.Approximation``; as in ``info``.
 
         Raises
         ------
@@ -350,15 +310,20 @@ class MilvusGallery:
         """
         hnsw.check(metric)
         checks.check_fraction("recall", recall)
+        if ef is not None:
+            checks.check_count("ef", ef)
         making.compact(self._server, self._turns, self.origin.dimension, indexed=True)
-        for effort in [ef] if ef is not None else hnsw.efforts(self._default_ef):
-            made = hnsw.measured(self._server, self._turns, effort)
-            if made["index_recall"] is None or made["index_recall"] >= recall:
-                break
-        return made
+        least, most = hnsw.EFFORTS
+        return approximation.tried(
+            ef,
+            least,
+            most,
+            recall,
+            lambda number: hnsw.measured(self._server, self._turns, number),
+        ).told()
 
     def remove_index(self) -> bool:
-        """Remove the index; whether there was one."""
+        """See ``Backend.remove_index``."""
         if not self._turns.view().state.indexed:
             return False
         making.compact(self._server, self._turns, self.origin.dimension, indexed=False)

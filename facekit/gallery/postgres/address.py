@@ -10,16 +10,12 @@ from urllib.parse import unquote, urlsplit
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from facekit import checks
-from facekit.errors import InvalidArgument, UnknownName
+from facekit.errors import InvalidArgument
 from facekit.gallery.urls import without_secrets
 
 DEFAULT_NAME = "facekit"
-INDEXES = ("exact", "hnsw")
-_EF = 100  # candidates that HNSW keeps while it searches
 _LONGEST = 63  # bytes of a name in PostgreSQL
-MOST_EF = 1000  # pgvector's limit
-_OURS = ("gallery", "index", "ef")
+_OURS = ("gallery",)
 _PATIENCE = 10  # seconds for a server to answer
 
 
@@ -33,18 +29,12 @@ class Address:
         What libpq needs to connect; holds the password, so it is never shown.
     schema : str
         The schema that holds the gallery's tables.
-    index : str
-        ``exact``, or ``hnsw`` where the caller wants approximate answers.
-    ef : int
-        How many candidates HNSW keeps.
     shown : str
         The URL without secrets.
     """
 
     server: str
     schema: str
-    index: str
-    ef: int
     shown: str
 
     def __repr__(self) -> str:
@@ -59,13 +49,12 @@ def parsed(url: str) -> Address:
     url : str
         ``postgresql://user@host:port/database?gallery=NAME``, or ``postgres://``. What is
         left out comes from libpq's environment variables (``PGHOST``, ``PGPASSWORD``,
-        ``PGSERVICE``, ...) and files; ``gallery`` is ``facekit`` by default; ``index=hnsw``
-        asks for approximate search with ``ef`` candidates. libpq's own parameters, such as
-        ``sslmode``, may follow.
+        ``PGSERVICE``, ...) and files; ``gallery`` is ``facekit`` by default. libpq's own
+        parameters, such as ``sslmode``, may follow.
 
     Raises
     ------
-    InvalidArgument, UnknownName
+    InvalidArgument
     """
     shown = without_secrets(url)
     try:
@@ -88,16 +77,7 @@ def parsed(url: str) -> Address:
             f"A gallery cannot be called {schema!r} in PostgreSQL.",
             f"Name it with 1 to {_LONGEST} letters, not beginning with pg_.",
         )
-    index = ours.get("index", INDEXES[0])
-    if index not in INDEXES:
-        raise UnknownName("index", index, INDEXES)
-    return Address(
-        _complete(server),
-        schema,
-        index,
-        _ef(ours.get("ef")),
-        shown,
-    )
+    return Address(_complete(server), schema, shown)
 
 
 def _complete(server: dict[str, Any]) -> str:
@@ -120,13 +100,3 @@ def _split(query: str) -> tuple[dict[str, str], list[str]]:
         else:
             theirs.append(part)
     return ours, theirs
-
-
-def _ef(text: str | None) -> int:
-    if text is None:
-        return _EF
-    if not text.isdecimal():
-        raise InvalidArgument(f"ef is {text!r}.", "Pass a number of candidates, such as 200.")
-    ef = int(text)
-    checks.check_count("ef", ef)
-    return min(ef, MOST_EF)

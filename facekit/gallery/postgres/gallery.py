@@ -12,9 +12,8 @@ import psycopg
 
 from facekit import checks
 from facekit.errors import GalleryError, UnknownName
-from facekit.gallery import accepted
-from facekit.gallery.accepted import DTYPES
-from facekit.gallery.backend import Forgotten
+from facekit.gallery import approximation
+from facekit.gallery.backend import Backend, Forgotten
 from facekit.gallery.postgres import changes, hnsw, people, rows, schema, searching
 from facekit.gallery.postgres.address import Address, parsed
 from facekit.gallery.postgres.database import Database
@@ -46,14 +45,12 @@ def present(url: str) -> bool:
         database.close()
 
 
-class PostgresGallery:
-    """A gallery in PostgreSQL; the methods are those of ``facekit.gallery.backend.Backend``.
+class PostgresGallery(Backend):
+    """A gallery in PostgreSQL.
 
     Each change is one transaction; writers of all processes take turns, readers don't wait.
-    A search sees one state of the gallery. It is exact, unless the URL asks for
-    ``index=hnsw``; then it uses the index that ``make_index`` made, looks at all faces
-    where that does not give enough of them, and where ``k`` is None. Distances are those of
-    ``facekit.distance`` either way.
+    A search sees one state of the gallery. Where it goes by the index and that does not give
+    enough faces, all are looked at.
 
     Parameters
     ----------
@@ -64,7 +61,7 @@ class PostgresGallery:
     ------
     GalleryError
         When there is none, the server does not answer, or a later version of facekit
-        wrote it; when approximate search is asked for and there is no index.
+        wrote it.
     """
 
     def __init__(self, url: str) -> None:
@@ -87,15 +84,9 @@ class PostgresGallery:
         schema.migrate(self.database)
         with self.database.connection() as db:
             found = db.execute("SELECT * FROM origin").fetchone()
-            index = hnsw.known(db)
         assert found is not None
         model, detector, mark, dimension, options, self.dtype = found
         self.origin = Origin(model, detector, mark, dimension, json.loads(options))
-        if address.index == "hnsw" and index is None:
-            raise GalleryError(
-                f"{address.shown} has no index.",
-                "Make it with `facekit gallery index`, or leave index=hnsw out.",
-            )
 
     @property
     def address(self) -> Address:
@@ -120,8 +111,8 @@ class PostgresGallery:
             When the server cannot be used, has no pgvector, or the vectors there are
             another pipeline's.
         """
-        if dtype not in DTYPES:
-            raise UnknownName("dtype", dtype, DTYPES)
+        if dtype not in TYPES:
+            raise UnknownName("dtype", dtype, TYPES)
         database = Database(parsed(url))
         try:
             with database.writing() as db:
@@ -141,48 +132,32 @@ class PostgresGallery:
         """Close the connections."""
         self.database.close()
 
-    def __enter__(self) -> PostgresGallery:
-        """The gallery itself; closed at the end of the block."""
-        return self
+    @property
+    def place(self) -> str:
+        """The URL without secrets."""
+        return self.address.shown
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    # -- adding and searching --------------------------------------------------------------
 
-    # -- adding --------------------------------------------------------------------
-
-    def add(self, entries: Iterable[Entry]) -> list[list[int]]:
-        """See ``Backend.add``."""
-        group = list(entries)
-        if not group:
-            return []
-        vectors = accepted.faces(group, self.origin, self.dtype)
+    def _add(self, entries: list[Entry], vectors: np.ndarray) -> list[list[int]]:
         with self.database.writing() as db:
-            taken = [entry.photo.path for entry in group if entry.photo is not None]
+            taken = [entry.photo.path for entry in entries if entry.photo is not None]
             changes.drop_photos(db, taken)
-            return changes.insert(db, group, vectors, self.database.oid(TYPES[self.dtype]))
+            return changes.insert(db, entries, vectors, self.database.oid(TYPES[self.dtype]))
 
-    # -- searching -------------------------------------------------------------------
-
-    def search(
+    def _search(
         self,
-        vectors: np.ndarray,
-        k: int | None = 10,
-        metric: str = "cosine",
-        within: float | None = None,
-        where: Where = EVERYTHING,
-        recall: float | None = None,
+        queries: np.ndarray,
+        k: int | None,
+        metric: str,
+        within: float | None,
+        where: Where,
+        recall: float | None,
     ) -> Answers[list[Hit]]:
-        """See ``Backend.search``; approximate also where the URL asks for it."""
-        queries = accepted.question(vectors, self.origin, k, metric, within)
-        if recall is not None:
-            checks.check_fraction("recall", recall)
-        how = hnsw.How(self.address.index, self.address.ef)
-        share = 1.0
-        if k is not None and (recall is not None or how.index == "hnsw"):
-            with self.database.reading() as db:
-                how, share = hnsw.choice(hnsw.known(db), how, k, metric, recall)
-        found = searching.search(self, queries, k, metric, within, where, how)
-        return Answers(found, share)
+        with self.database.reading() as db:
+            ef, share = approximation.effort(hnsw.known(db), k, metric, recall)
+            asked = (queries, k, metric, within, where)
+            return Answers(searching.search(db, TYPES[self.dtype], *asked, ef), share)
 
     def faces(self, where: Where = EVERYTHING) -> Iterator[tuple[StoredFace, np.ndarray]]:
         """See ``Backend.faces``."""
@@ -273,12 +248,11 @@ class PostgresGallery:
             return people.log(db)
 
     def append_log(self, lines: Iterable[dict[str, Any]]) -> None:
-        """Write lines of another gallery's log at the end of this one's."""
+        """See ``Backend.append_log``."""
         with self.database.writing() as db:
             people.append_log(db, lines)
 
-    def info(self) -> dict[str, Any]:
-        """See ``Backend.info``; also how it searches, and what is known of its index."""
+    def _info(self) -> dict[str, Any]:
         names = {"faces": "face", "photos": "photo", "people": "person", "thumbnails": "thumbnail"}
         counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in names.values())
         with self.database.reading() as db:
@@ -294,43 +268,24 @@ class PostgresGallery:
         assert row is not None
         *held, without, size, server, pgvector = row
         return {
-            "gallery": self.address.shown,
-            "model": self.origin.model,
-            "detector_backend": self.origin.detector,
-            "fingerprint": self.origin.fingerprint,
-            "dimension": self.origin.dimension,
-            "dtype": self.dtype,
             **dict(zip(names, held, strict=True)),
             "photos_without_face": without,
             "bytes": size,
             "server": f"PostgreSQL {server}, pgvector {pgvector}",
-            "search": "exact" if self.address.index == "exact" else "approximate (hnsw)",
-            **({} if index is None else hnsw.told(index)),
+            **({} if index is None else index.told()),
         }
 
     # -- the approximate index -----------------------------------------------------------
 
     def make_index(
-        self, metric: str = "cosine", ef: int | None = None, recall: float = 0.99
+        self, recall: float = 0.99, metric: str = "cosine", ef: int | None = None
     ) -> dict[str, Any]:
-        """Make the index that approximate searches use, and measure its recall.
-
-        Parameters
-        ----------
-        metric : str
-            ``euclidean``, or any of the angle: these order faces alike.
-        ef : int, optional
-            How many candidates it keeps while the recall is measured; by default the URL's,
-            and twice as many until it finds enough.
-        recall : float
-            What is enough.
+        """See ``Backend.make_index``: pgvector's HNSW.
 
         Returns
         -------
         dict
-            ``index_metric``, ``index_recall`` (which part of the ten nearest other faces of
-            up to a hundred faces it finds; None when there was no face), ``index_queries``,
-            ``index_faces`` and ``index_ef``, as in ``info``.
+            See ``facekit.gallery.approximation.Approximation``; as in ``info``.
 
         Raises
         ------
@@ -340,16 +295,16 @@ class PostgresGallery:
             When pgvector is older than 0.8.
         """
         checks.check_fraction("recall", recall)
+        if ef is not None:
+            checks.check_count("ef", ef)
         hnsw.build(self, metric)
-        efforts = [ef] if ef is not None else hnsw.efforts(self.address.ef)
-        for effort in efforts:
-            made = hnsw.measure(self, metric, effort)
-            if made.recall is None or made.recall >= recall:
-                break
-        return hnsw.told(made)
+        least, most = hnsw.EFFORTS
+        return approximation.tried(
+            ef, least, most, recall, lambda number: hnsw.measure(self, metric, number)
+        ).told()
 
     def remove_index(self) -> bool:
-        """Remove the index; whether there was one."""
+        """See ``Backend.remove_index``."""
         return hnsw.remove(self)
 
 

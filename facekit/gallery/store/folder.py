@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from facekit import checks
-from facekit.errors import GalleryError, UnknownName
-from facekit.gallery import accepted, packing
-from facekit.gallery.backend import Forgotten
+from facekit import checks, distance
+from facekit.errors import GalleryError, InvalidArgument, UnknownName
+from facekit.gallery import packing
+from facekit.gallery.backend import Backend, Forgotten
 from facekit.gallery.records import (
     EVERYTHING,
     Answers,
@@ -45,8 +45,8 @@ _LEAST_HOLES = 1024  # of which compaction takes notice
 _HOLES = 4  # compact when one slot in so many is empty
 
 
-class FolderGallery:
-    """A gallery in a folder; the methods are those of ``facekit.gallery.backend.Backend``.
+class FolderGallery(Backend):
+    """A gallery in a folder.
 
     A kill at any point loses nothing that was reported as stored: vectors reach the disk
     before the transaction that makes them visible, and what an unfinished one left beyond
@@ -131,64 +131,47 @@ class FolderGallery:
         """Close the database; what is mapped goes when nothing uses it any more."""
         self._db.close()
 
-    def __enter__(self) -> FolderGallery:
-        """The gallery itself; closed at the end of the block."""
-        return self
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self.folder)
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    # -- adding and searching --------------------------------------------------------------
 
-    # -- adding --------------------------------------------------------------------
-
-    def add(self, entries: Iterable[Entry]) -> list[list[int]]:
-        """See ``Backend.add``."""
-        group = list(entries)
-        if not group:
-            return []
-        plain = self.dtype if self.dtype in accepted.DTYPES else "float32"
-        vectors = packing.packed(accepted.faces(group, self.origin, plain), self.dtype)
-        norms = packing.lengths(vectors)
+    def _add(self, entries: list[Entry], vectors: np.ndarray) -> list[list[int]]:
+        stored = packing.packed(vectors, self.dtype)
+        norms = packing.lengths(stored)
         with self._writing() as (db, state):
-            taken = [entry.photo.path for entry in group if entry.photo is not None]
+            taken = [entry.photo.path for entry in entries if entry.photo is not None]
             emptied = changes.drop_photos(db, taken)
             matrix = self._at(state.generation)
-            if len(vectors):
-                matrix.write(state.used, vectors, norms)
-                db.execute("UPDATE state SET used = used + ?", (len(vectors),))
-            ids = changes.insert(db, group, vectors, state.used)
+            if len(stored):
+                matrix.write(state.used, stored, norms)
+                db.execute("UPDATE state SET used = used + ?", (len(stored),))
+            ids = changes.insert(db, entries, stored, state.used)
         self._finish(emptied)
         return ids
 
-    # -- searching -------------------------------------------------------------------
-
-    def search(
+    def _search(
         self,
-        vectors: np.ndarray,
-        k: int | None = 10,
-        metric: str = "cosine",
-        within: float | None = None,
-        where: Where = EVERYTHING,
-        recall: float | None = None,
+        queries: np.ndarray,
+        k: int | None,
+        metric: str,
+        within: float | None,
+        where: Where,
+        recall: float | None,
     ) -> Answers[list[Hit]]:
-        """See ``Backend.search``.
-
-        ``recall`` lets the index of ``make_index`` be used, which finds that share of the
-        nearest: for a few queries at once, cosine, angular and euclidean_l2, k up to 100, and
-        no filter but ``named`` and ``detected``. Otherwise, and without such an index, the
-        search is exact; the answers' ``recall`` says which it was.
-        """
-        queries = accepted.question(vectors, self.origin, k, metric, within)
-        if recall is not None:
-            checks.check_fraction("recall", recall)
+        # The index is for a few queries at once, the metrics of the angle, k up to 100, and no
+        # filter but `named` and `detected`; otherwise the search is exact.
         for _ in range(_ATTEMPTS):
             with suppress(Moved, FileNotFoundError):
-                return self._search(queries, k, metric, within, where, recall)
+                return self._searched(queries, k, metric, within, where, recall)
         raise GalleryError(
             f"{self.folder} is damaged: vectors are not what was stored.",
             "Restore the folder from a copy, or index the photos anew.",
         )
 
-    def _search(
+    def _searched(
         self,
         queries: np.ndarray,
         k: int | None,
@@ -321,14 +304,13 @@ class FolderGallery:
             return people.log(db)
 
     def append_log(self, lines: Iterable[dict[str, Any]]) -> None:
-        """Write lines of another gallery's log at the end of this one's."""
+        """See ``Backend.append_log``."""
         with self._writing() as (db, _):
             people.append_log(db, lines)
 
-    def info(self) -> dict[str, Any]:
-        """See ``Backend.info``."""
+    def _info(self) -> dict[str, Any]:
         with self._db.reading() as db:
-            return summary(self.folder, db, self.origin, self.dtype)
+            return summary(self.folder, db)
 
     def compact(self) -> None:
         """Write the matrix anew without the rows of removed faces, and empty SQLite's log."""
@@ -349,8 +331,10 @@ class FolderGallery:
 
     # -- approximate search ----------------------------------------------------------------
 
-    def make_index(self, recall: float = 0.99) -> dict[str, Any]:
-        """Make the index that ``search`` may use where ``recall`` is given, if it is worth it.
+    def make_index(
+        self, recall: float = 0.99, metric: str = "cosine", ef: int | None = None
+    ) -> dict[str, Any]:
+        """See ``Backend.make_index``; it is kept only if it is worth it.
 
         Faces that are added later are searched exactly; when one is removed, the index goes
         with it. Needs the extra ``faiss``.
@@ -359,6 +343,10 @@ class FolderGallery:
         ----------
         recall : float
             Share of the 10, and of the 100, nearest faces that it must find.
+        metric : str
+            One of the angle.
+        ef : None
+            It chooses its effort itself.
 
         Returns
         -------
@@ -367,6 +355,8 @@ class FolderGallery:
 
         Raises
         ------
+        InvalidArgument
+            For ``euclidean`` and an effort.
         MissingDependency
             Without faiss.
         GalleryError
@@ -374,6 +364,12 @@ class FolderGallery:
         """
         from facekit.gallery.store import approximate_choice
 
+        distance.check(metric)
+        if metric == "euclidean" or ef is not None:
+            raise InvalidArgument(
+                "A folder's index is for cosine, euclidean_l2 and angular, and chooses its effort.",
+                "Leave out metric and ef.",
+            )
         checks.check_fraction("recall", recall)
         if self.info()["empty_slots"]:
             self.compact()
@@ -387,7 +383,7 @@ class FolderGallery:
         return choice.report(state)
 
     def remove_index(self) -> bool:
-        """Delete the index; whether there was one."""
+        """See ``Backend.remove_index``."""
         with self._writing():
             return approximate.remove(self.folder)
 

@@ -6,13 +6,12 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from facekit.gallery.records import Origin
 from facekit.gallery.store import approximate
 from facekit.gallery.store.state import state_of
 
 
-def summary(folder: Path, db: Connection, origin: Origin, dtype: str) -> dict[str, Any]:
-    """See ``Backend.info``; with ``index``, its ``index_recall`` at k and ``index_faces``."""
+def summary(folder: Path, db: Connection) -> dict[str, Any]:
+    """Counts and sizes; with ``index``, its ``index_recall`` at k and ``index_faces``."""
     state = state_of(db)
     counts = {
         f"{name}s" if name != "person" else "people": db.execute(
@@ -25,12 +24,6 @@ def summary(folder: Path, db: Connection, origin: Origin, dtype: str) -> dict[st
     if index is not None and not index.fits(state):
         index = None
     return {
-        "gallery": str(folder),
-        "model": origin.model,
-        "detector_backend": origin.detector,
-        "fingerprint": origin.fingerprint,
-        "dimension": origin.dimension,
-        "dtype": dtype,
         **counts,
         "photos_without_face": without,
         "empty_slots": state.used - counts["faces"],

@@ -25,14 +25,14 @@ def no_token(monkeypatch):
 )
 def test_files(text, path, name):
     found = parse(text)
-    assert (found.path, found.name, found.uri, found.index) == (Path(path), name, "", "exact")
+    assert (found.path, found.name, found.uri) == (Path(path), name, "")
     assert places.is_database(text)
 
 
 def test_servers():
-    found = parse("milvus://host/staff?database=x&index=hnsw&ef=50&tls=yes")
+    found = parse("milvus://host/staff?database=x&tls=yes")
     assert (found.uri, found.name, found.database) == ("https://host:19530", "staff", "x")
-    assert (found.index, found.ef, found.path) == ("hnsw", 50, None)
+    assert found.path is None
     assert parse("milvus://[::1]:99").uri == "http://[::1]:99"
     assert parse("milvus://host").name == "facekit"
 
@@ -59,7 +59,6 @@ def test_a_token_comes_from_the_address_or_the_environment(monkeypatch):
         ("milvus://host/x?token=SECR%C3%A9T", "blanks"),
         ("milvus://host/1x", "cannot be named '1x'"),
         ("milvus:faces.db?gallery=a-b", "cannot be named 'a-b'"),
-        ("milvus://host/x?ef=many", "ef is 'many'"),
         ("milvus://host/x?tls=maybe", "tls is 'maybe'"),
     ],
 )
@@ -70,10 +69,8 @@ def test_what_is_no_address(text, message):
 
 
 def test_a_typing_error_is_named():
-    with pytest.raises(UnknownName, match="Did you mean index"):
-        parse("milvus:faces.db?indx=hnsw")
-    with pytest.raises(UnknownName, match="Did you mean hnsw"):
-        parse("milvus:faces.db?index=hsnw")
+    with pytest.raises(UnknownName, match="Did you mean gallery"):
+        parse("milvus:faces.db?galery=x")
 
 
 def test_a_token_with_a_blank_in_the_environment_is_not_shown(monkeypatch):

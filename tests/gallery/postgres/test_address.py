@@ -15,9 +15,9 @@ def said(address):
 
 
 def test_a_whole_url():
-    url = "postgres://me:s%2Fecret@h:5433/db?gallery=a%20b&sslmode=require&index=hnsw&ef=300"
+    url = "postgres://me:s%2Fecret@h:5433/db?gallery=a%20b&sslmode=require"
     found = parsed(url)
-    assert (found.schema, found.index, found.ef) == ("a b", "hnsw", 300)
+    assert found.schema == "a b"
     server = said(found)
     wanted = {"user": "me", "password": "s/ecret", "host": "h", "port": "5433", "dbname": "db"}
     assert {name: server[name] for name in wanted} == wanted
@@ -29,7 +29,7 @@ def test_a_whole_url():
 def test_what_is_left_out_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "3")
     found = parsed("POSTGRESQL:///db?service=mine")
-    assert (found.schema, found.index) == ("facekit", "exact")
+    assert found.schema == "facekit"
     server = said(found)
     assert (server["service"], server["dbname"]) == ("mine", "db")
     assert not {"host", "user", "connect_timeout"} & set(server)
@@ -44,9 +44,6 @@ def test_what_is_left_out_comes_from_the_environment(monkeypatch):
         ("postgresql://u:hidden@h/db?gallery=", InvalidArgument, "cannot be called ''"),
         ("postgresql://u:hidden@h/db?gallery=pg_x", InvalidArgument, "cannot be called 'pg_x'"),
         ("postgresql://u:hidden@h/?gallery=" + "é" * 32, InvalidArgument, "1 to 63 letters"),
-        ("postgresql://u:hidden@h/db?index=ivf", UnknownName, "no index named 'ivf'"),
-        ("postgresql://u:hidden@h/db?ef=-1", InvalidArgument, "ef is '-1'"),
-        ("postgresql://u:hidden@h/db?ef=0", InvalidArgument, "ef is 0"),
         ("mysql://u:hidden@h/db", UnknownName, "no kind of gallery named 'mysql'"),
         ("postgresq://u:hidden@h/db", UnknownName, "Did you mean postgres"),
     ],

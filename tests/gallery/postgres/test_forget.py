@@ -13,7 +13,6 @@ from facekit.gallery.records import Entry, NewFace, Photo
 psycopg = pytest.importorskip("psycopg", reason="no psycopg: pip install facekit[postgres]")
 
 from facekit.gallery.postgres import people, scan  # noqa: E402
-from facekit.gallery.postgres.searching import How, search  # noqa: E402
 
 PICTURE = np.random.default_rng(0).bytes(5000)  # like a JPEG: it cannot be compressed
 
@@ -62,7 +61,7 @@ def test_no_file_holds_it(known, vectors, postgres):
     assert (report.left, files_hold(postgres, traces)) == (0, [])
     assert files_hold(postgres, [vectors[70].astype("<f4").tobytes()])
     # The index was made anew with its table.
-    ((hit,),) = search(known, vectors[70:71], 1, "cosine", how=How("hnsw", 100))
+    ((hit,),) = known.search(vectors[70:71], 1, recall=0.5)
     assert hit.distance == pytest.approx(0, abs=1e-12)
 
 

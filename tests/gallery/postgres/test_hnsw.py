@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from facekit.errors import GalleryError, InvalidArgument, UnknownName
-from facekit.gallery import places
+from facekit.errors import InvalidArgument, UnknownName
 from facekit.gallery.records import Entry, NewFace, Origin, Where
 from facekit.types import Detection
 
@@ -38,7 +37,7 @@ def test_an_index_changes_no_exact_answer(crowd, metric, monkeypatch):
     gallery, vectors = crowd
     queries = vectors[:5] + np.float32(0.1)  # few enough to be scanned for one by one
     before = pairs(gallery.search(queries, 40, metric))
-    gallery.make_index(metric)
+    gallery.make_index(metric=metric)
     statements = []
     real = psycopg.Connection.execute
 
@@ -54,56 +53,44 @@ def test_an_index_changes_no_exact_answer(crowd, metric, monkeypatch):
     assert hnsw.NAME not in plan_of(gallery, scored, values)
 
 
-def test_who_asks_for_it_gets_it_and_its_recall(crowd):
+def test_who_asks_for_a_recall_that_it_has_gets_the_index(crowd):
     gallery, vectors = crowd
-    url = gallery.address.shown
-    with pytest.raises(GalleryError, match=r"has no index.*facekit gallery index"):
-        places.opened(f"{url}&index=hnsw")
-    assert gallery.info()["search"] == "exact"
+    exact = pairs(gallery.search(vectors[:50], 5))
+    answers = gallery.search(vectors[:50], 5, recall=0.5)
+    assert (pairs(answers), answers.recall) == (exact, 1.0)  # there is no index yet
     assert "index_recall" not in gallery.info()
-    told = gallery.make_index("angular", ef=11)
+    told = gallery.make_index(metric="angular", ef=11)
     assert told["index_metric"] == "cosine"
     assert (told["index_queries"], told["index_faces"], told["index_ef"]) == (100, 3000, 11)
     assert 0.5 < told["index_recall"] <= 1
-    with PostgresGallery(f"{url}&index=hnsw&ef=40") as near:
-        info = near.info()
-        assert info["search"] == "approximate (hnsw)"
-        assert info["index_recall"] == told["index_recall"]
-        found = near.search(vectors[:50], 5)
-        exact = pairs(gallery.search(vectors[:50], 5))
-        shared = sum(len(set(a) & set(b)) for a, b in zip(pairs(found), exact, strict=True))
-        # The same numbers by the same function, for those that were found.
-        assert shared > 0.9 * 50 * 5
-        with pytest.raises(InvalidArgument, match="is for cosine, not for euclidean"):
-            near.search(vectors[:1], 5, "euclidean")
-        assert len(near.search(vectors[:1], None)[0]) == 3000
-        assert gallery.remove_index()
-        assert not gallery.remove_index()
-        with pytest.raises(GalleryError, match="no index any more"):
-            near.search(vectors[:1])
+    assert {name: gallery.info()[name] for name in told} == told
+    found = gallery.search(vectors[:50], 5, recall=0.5)
+    assert found.recall == min(told["index_recall"], 0.9999)
+    # The same numbers by the same function, for those that were found.
+    shared = sum(len(set(a) & set(b)) for a, b in zip(pairs(found), exact, strict=True))
+    assert shared > 0.9 * 50 * 5
+    exactly = [{"recall": None}, {"recall": 1.0}, {"metric": "euclidean"}, {"k": None}, {"k": 12}]
+    for question in exactly:
+        assert gallery.search(vectors[:1], **{"k": 5, "recall": 0.5, **question}).recall == 1.0
+    assert gallery.remove_index()
+    assert not gallery.remove_index()
+    assert gallery.search(vectors[:1], 5, recall=0.5).recall == 1.0
     with pytest.raises(UnknownName):
-        gallery.make_index("manhattan")
+        gallery.make_index(metric="manhattan")
+    for wrong in ({"recall": 2}, {"ef": 0}):
+        with pytest.raises(InvalidArgument):
+            gallery.make_index(**wrong)
 
 
-def test_a_search_of_a_recall_uses_the_index_that_reaches_it(crowd):
+def test_as_many_candidates_are_kept_as_the_recall_takes(crowd, monkeypatch):
     gallery, vectors = crowd
-    exact = pairs(gallery.search(vectors[:3], 5))
-    answers = gallery.search(vectors[:3], 5, recall=0.9)
-    assert (pairs(answers), answers.recall) == (exact, 1.0)  # there is no index yet
-    told = gallery.make_index(recall=0.99)
-    assert told["index_recall"] >= 0.99 or told["index_ef"] == 1000
-    answers = gallery.search(vectors[:3], 5, recall=0.5)
-    assert answers.recall == min(told["index_recall"], 0.9999)
-    assert gallery.search(vectors[:3], 5).recall == 1.0
-    for question in ({"metric": "euclidean"}, {"k": None}, {"k": told["index_ef"] + 1}):
-        assert gallery.search(vectors[:3], **{"k": 5, "recall": 0.5, **question}).recall == 1.0
-    low = gallery.make_index(ef=6, recall=1.0)
-    assert low["index_ef"] == 6
-    assert gallery.search(vectors[:3], 5, recall=1.0).recall == 1.0  # no index is exact
-    with PostgresGallery(f"{gallery.address.shown}&index=hnsw&ef=5") as near:
-        assert near.search(vectors[:1], 5).recall == 0.0  # less than what was measured
-    with pytest.raises(InvalidArgument, match="recall is 2"):
-        gallery.search(vectors[:3], 5, recall=2)
+    monkeypatch.setattr(hnsw, "EFFORTS", (2, 1000))
+    low = gallery.make_index(recall=0.1)
+    assert low["index_ef"] == 2
+    high = gallery.make_index(recall=0.999)
+    assert high["index_ef"] >= low["index_ef"]
+    assert high["index_recall"] >= 0.999 or high["index_ef"] == 1000
+    assert gallery.search(vectors[:3], 2, recall=0.1).recall == min(high["index_recall"], 0.9999)
 
 
 def test_a_filter_gets_as_many_as_there_are(kept, monkeypatch):
@@ -113,26 +100,26 @@ def test_a_filter_gets_as_many_as_there_are(kept, monkeypatch):
     blind = Detection(np.zeros(4, np.float32), 0.0, None, np.zeros(4, np.float32))
     found = [NewFace(v, None, blind if i % 500 else None) for i, v in enumerate(vectors)]
     kept.add([Entry(None, found)])
-    kept.make_index()
-    where = Where(detected=True)
-    exact = pairs(kept.search(vectors[7:9], 6, where=where))
-    with PostgresGallery(f"{kept.address.shown}&index=hnsw&ef=10") as near:
-        with monkeypatch.context() as patch:
-            patch.setattr(nearest, "exactly", lambda *_: pytest.fail("the index suffices"))
-            assert pairs(near.search(vectors[7:9], 3, where=where)) == [some[:3] for some in exact]
-        assert pairs(near.search(vectors[7:9], 20, where=where)) == exact
-        monkeypatch.setattr(nearest, "_SCAN", 10)
-        assert pairs(near.search(vectors[7:9], 6, where=where)) == exact
+    kept.make_index(recall=0)
+    asked = {"where": Where(detected=True), "recall": 0.0}
+    exact = pairs(kept.search(vectors[7:9], 6, where=asked["where"]))
+    with monkeypatch.context() as patch:
+        patch.setattr(nearest, "exactly", lambda *_: pytest.fail("the index suffices"))
+        assert pairs(kept.search(vectors[7:9], 3, **asked)) == [some[:3] for some in exact]
+    assert pairs(kept.search(vectors[7:9], 20, **asked)) == exact
+    monkeypatch.setattr(nearest, "_SCAN", 10)
+    assert pairs(kept.search(vectors[7:9], 6, **asked)) == exact
 
 
 def test_later_faces_are_in_the_index(crowd, vectors):
     gallery, _ = crowd
     gallery.make_index()
-    with PostgresGallery(f"{gallery.address.shown}&index=hnsw") as near:
-        ((number,),) = gallery.add([Entry(None, [NewFace(5 * vectors[0], "later")])])
-        assert near.search(vectors[:1], 1)[0][0].face.id == number
-        gallery.forget("later")
-        assert near.search(vectors[:1], 1)[0][0].face.id != number
+    ((number,),) = gallery.add([Entry(None, [NewFace(5 * vectors[0], "later")])])
+    (hits,) = gallery.search(vectors[:1], 1, recall=0.5)
+    assert hits[0].face.id == number
+    gallery.forget("later")
+    (hits,) = gallery.search(vectors[:1], 1, recall=0.5)
+    assert hits[0].face.id != number
 
 
 def test_an_empty_gallery_has_no_recall(kept):
@@ -165,5 +152,5 @@ def test_half_precision_has_an_index_too(postgres_place):
     with PostgresGallery.create(postgres_place, origin, "float16") as kept:
         kept.add([Entry(None, [NewFace(v)]) for v in rows])
         assert kept.make_index()["index_recall"] == 1
-        with PostgresGallery(f"{postgres_place}&index=hnsw") as near:
-            assert pairs(near.search(rows[:5], 3)) == pairs(kept.search(rows[:5], 3))
+        near = kept.search(rows[:5], 3, recall=0.9)
+        assert (pairs(near), near.recall) == (pairs(kept.search(rows[:5], 3)), 0.9999)

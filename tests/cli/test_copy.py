@@ -5,19 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from facekit.cli import main
 from facekit.gallery.records import Entry, NewFace, Origin, Photo
 from facekit.gallery.store.folder import FolderGallery
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*words):
-        code = main([str(word) for word in words])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture

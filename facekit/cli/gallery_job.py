@@ -52,8 +52,7 @@ def made_at(
 ) -> tuple[FaceKit, Backend]:
     """The gallery and its pipeline: what it was made with, or what is asked for."""
     from facekit.gallery import places
-    from facekit.gallery.enrol import pipeline_of
-    from facekit.gallery.finding import origin_of
+    from facekit.gallery.pipelines import origin_of, pipeline_of
     from facekit.pipeline import FaceKit
 
     if places.present(place) and model is None and detector is None:
