@@ -7,7 +7,6 @@ import difflib
 import inspect
 import io
 import re
-import shutil
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from fire.core import FireExit
 from fire.decorators import SetParseFn, SetParseFns
 from fire.parser import DefaultParseValue
 
+from facekit.cli.text.layout import columns
 from facekit.errors import InvalidArgument
 
 Picture = str  # a path, address or base64, whatever it looks like
@@ -208,21 +208,17 @@ def _command_help(name: str, command: Command) -> str:
     lines = [" ".join([*usage, "[OPTIONS]"]), "", about.summary, ""]
     for paragraph in (about.description or "").split("\n\n"):
         if paragraph:
-            lines += [*textwrap.wrap(paragraph, _columns()), ""]
+            lines += [*textwrap.wrap(paragraph, min(columns(), 100)), ""]
     for label, text in rows:
         lines += _row(label, text, width)
     return "\n".join(lines)
-
-
-def _columns() -> int:
-    return min(shutil.get_terminal_size().columns, 100)
 
 
 def _row(label: str, text: str, width: int) -> list[str]:
     """A label and what it means in a column beside it, as wide as the terminal."""
     return textwrap.wrap(
         text,
-        max(_columns(), width + 30),
+        max(min(columns(), 100), width + 30),
         initial_indent=f"  {label}".ljust(width),
         subsequent_indent=" " * width,
         break_long_words=False,

@@ -135,7 +135,7 @@ def detectors(
         names = [name.strip() for name in detectors.split(",")] if detectors else None
         return measure(wider, lfw, names=names, limit=limit, progress=progress())
 
-    return Job(make, render("detector_figures"), pretty)
+    return Job(make, render("measures.detector_figures"), pretty)
 
 
 @typed
@@ -153,7 +153,7 @@ def download(name: str, *, out: str | None = None, pretty: bool | None = None):
 
         return {"path": str(fetch(name, out or name))}
 
-    return Job(make, render("path"), pretty)
+    return Job(make, render("models.path"), pretty)
 
 
 COMMANDS = {
@@ -224,7 +224,7 @@ def calibrate(
         saved = made.save() if save else None
         return {**made.to_dict(), "saved": None if saved is None else str(saved)}
 
-    return Job(make, render("calibration"), pretty)
+    return Job(make, render("measures.calibration"), pretty)
 
 
 def _choice(name: str, typed: str | None) -> bool | str | None:
@@ -267,7 +267,7 @@ def _job(name: str, out: str | None, pretty: bool | None, data: str, **options: 
         files = [str(path) for path in result.save(out)] if out else []
         return {**result.to_dict(), "files": files}
 
-    return Job(make, render("benchmark"), pretty)
+    return Job(make, render("measures.benchmark"), pretty)
 
 
 def _said(options: dict[str, Any]) -> list[str]:

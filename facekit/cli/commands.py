@@ -63,7 +63,7 @@ def verify(
     def code(result: dict) -> int:
         return EXIT_DIFFERENT if exit_code and not result["verified"] else EXIT_OK
 
-    return Job(lambda: _verbs().verify(**options), render("verdict"), pretty, code)
+    return Job(lambda: _verbs().verify(**options), render("pictures.verdict"), pretty, code)
 
 
 @typed
@@ -111,7 +111,7 @@ def represent(
         found = _verbs().represent(source, stream=many, **options)
         return _counted(found) if many else found
 
-    return Job(make, render("embeddings"), pretty)
+    return Job(make, render("pictures.embeddings"), pretty)
 
 
 @typed
@@ -165,7 +165,7 @@ def extract_faces(
             for item in found
         )
 
-    return Job(make, render("places"), pretty)
+    return Job(make, render("pictures.places"), pretty)
 
 
 @typed
@@ -190,7 +190,7 @@ def models(
 
         return rows(task, available=available, commercial=commercial)
 
-    return Job(make, render("models"), pretty)
+    return Job(make, render("models.models"), pretty)
 
 
 @typed
@@ -206,7 +206,7 @@ def version(*, pretty: bool | None = None):
 
         return versions()
 
-    return Job(make, render("versions"), pretty)
+    return Job(make, render("models.versions"), pretty)
 
 
 @typed
@@ -216,7 +216,7 @@ def weights_list(*, pretty: bool | None = None):
     Args:
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
-    return Job(lambda: _store().list_weights(), render("weights"), pretty)
+    return Job(lambda: _store().list_weights(), render("models.weights"), pretty)
 
 
 @typed
@@ -241,7 +241,7 @@ def weights_pull(
         everything = all or (commercial and not names)
         return _store().pull(*keys, all=everything, commercial=commercial)
 
-    return Job(make, render("actions"), pretty, _any_failed)
+    return Job(make, render("models.actions"), pretty, _any_failed)
 
 
 @typed
@@ -253,7 +253,7 @@ def weights_verify(*names: str, pretty: bool | None = None):
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
     return Job(
-        lambda: _store().verify(*_weight_keys(names)), render("actions"), pretty, _any_failed
+        lambda: _store().verify(*_weight_keys(names)), render("models.actions"), pretty, _any_failed
     )
 
 
@@ -272,7 +272,7 @@ def weights_path(name: str, *, pretty: bool | None = None):
             raise InvalidArgument(f"{name} has {len(keys)} weights.", f"Name {_or(keys)}.")
         return {"path": str(_store().path(*keys))}
 
-    return Job(make, render("path"), pretty)
+    return Job(make, render("models.path"), pretty)
 
 
 @typed
@@ -292,7 +292,7 @@ def weights_clean(*names: str, all: bool = False, pretty: bool | None = None):
             )
         return _store().clean(*_weight_keys(names), all=all)
 
-    return Job(make, render("actions"), pretty, _any_failed)
+    return Job(make, render("models.actions"), pretty, _any_failed)
 
 
 COMMANDS: dict[str, Any] = {

@@ -71,7 +71,7 @@ def embed(
             raise InvalidArgument("No folder for the vectors was named.", "Name one with --out.")
         return embed(**options)
 
-    return Job(make, render("embedded"), pretty, _code)
+    return Job(make, render("galleries.embedded"), pretty, _code)
 
 
 def _code(summary: dict[str, Any]) -> int:

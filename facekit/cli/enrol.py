@@ -62,7 +62,7 @@ def add(
             show(0, len(photos))
             return list(enrol(kit, kept, photos, rules, lambda done: show(done, len(photos))))
 
-    return Job(make, render("enrolled"), pretty, _any_failed)
+    return Job(make, render("galleries.enrolled"), pretty, _any_failed)
 
 
 def _by_person(pictures: Sequence[str], name: str | None) -> list[tuple[str, str | None]]:

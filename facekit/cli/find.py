@@ -72,4 +72,4 @@ def find(
 
         return verbs.find(**options, return_type="dict")
 
-    return Job(make, render("found"), pretty)
+    return Job(make, render("galleries.found"), pretty)

@@ -84,7 +84,7 @@ def search(
                 )
             )
 
-    return Job(make, render("identified"), pretty, _all_failed)
+    return Job(make, render("galleries.identified"), pretty, _all_failed)
 
 
 @typed
@@ -102,7 +102,7 @@ def export(target: str, *, gallery: str | None = None, pretty: bool | None = Non
 
         return {"faces": transfer.export(kept, target)}
 
-    return on_gallery(gallery, work, "facts", pretty)
+    return on_gallery(gallery, work, "galleries.facts", pretty)
 
 
 @typed
@@ -129,7 +129,7 @@ def import_faces(
         with places.made(place, transfer.read_origin(source), dtype) as kept:
             return {"faces": transfer.load(kept, source)}
 
-    return Job(make, render("facts"), pretty)
+    return Job(make, render("galleries.facts"), pretty)
 
 
 @typed
@@ -140,7 +140,7 @@ def info(*, gallery: str | None = None, pretty: bool | None = None):
         gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
-    return on_gallery(gallery, lambda kept: kept.info(), "facts", pretty)
+    return on_gallery(gallery, lambda kept: kept.info(), "galleries.facts", pretty)
 
 
 @typed
@@ -169,7 +169,7 @@ def copy(source: str, target: str, *, dtype: str | None = None, pretty: bool | N
             with places.made(target, old.origin, kind) as new:
                 return asdict(copying.copy(old, new, progress.bar("Copying", unit="faces")))
 
-    return Job(make, render("facts"), pretty)
+    return Job(make, render("galleries.facts"), pretty)
 
 
 @typed
@@ -202,7 +202,7 @@ def index(
             return {"removed": kept.remove_index()}
         return kept.make_index(recall, metric, ef)
 
-    return on_gallery(gallery, work, "indexed", pretty)
+    return on_gallery(gallery, work, "galleries.indexed", pretty)
 
 
 COMMANDS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 EXIT_OK, EXIT_DIFFERENT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -34,12 +35,11 @@ def without(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def render(name: str) -> Callable[[Any], str]:
-    """A function of ``facekit.cli.render``, imported when it is used."""
+    """A function of ``facekit.cli.text``, such as ``models.weights``, imported when it is used."""
+    module, function = name.split(".")
 
     def show(value: Any) -> str:
-        from facekit.cli import render
-
-        return getattr(render, name)(value)
+        return getattr(import_module(f"facekit.cli.text.{module}"), function)(value)
 
     return show
 

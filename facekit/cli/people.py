@@ -22,7 +22,9 @@ def people_list(*, gallery: str | None = None, pretty: bool | None = None):
         gallery: Folder or URL of the gallery.
         pretty: A table for people instead of JSON; chosen by itself on a terminal.
     """
-    return on_gallery(gallery, lambda kept: [asdict(p) for p in kept.people()], "people", pretty)
+    return on_gallery(
+        gallery, lambda kept: [asdict(p) for p in kept.people()], "galleries.people", pretty
+    )
 
 
 @typed
@@ -40,7 +42,7 @@ def show(name: str, *, gallery: str | None = None, pretty: bool | None = None):
 
         return faces_of(kept, name)
 
-    return on_gallery(gallery, work, "faces", pretty)
+    return on_gallery(gallery, work, "galleries.faces", pretty)
 
 
 @typed
@@ -70,7 +72,7 @@ def remove(
         assert face is not None
         return {"faces": remove_face(kept, face)}
 
-    return on_gallery(gallery, work, "facts", pretty)
+    return on_gallery(gallery, work, "galleries.facts", pretty)
 
 
 @typed
@@ -83,7 +85,9 @@ def rename(old: str, new: str, *, gallery: str | None = None, pretty: bool | Non
         gallery: Folder or URL of the gallery.
         pretty: Text for people instead of JSON; chosen by itself on a terminal.
     """
-    return on_gallery(gallery, lambda kept: {"faces": kept.rename(old, new)}, "facts", pretty)
+    return on_gallery(
+        gallery, lambda kept: {"faces": kept.rename(old, new)}, "galleries.facts", pretty
+    )
 
 
 @typed
@@ -104,7 +108,7 @@ def merge(
             raise InvalidArgument("Not all people were named.", "Name some, and one --into.")
         return {"faces": kept.merge(names, into)}
 
-    return on_gallery(gallery, work, "facts", pretty)
+    return on_gallery(gallery, work, "galleries.facts", pretty)
 
 
 @typed
@@ -123,4 +127,6 @@ def forget(name: str, *, gallery: str | None = None, pretty: bool | None = None)
     def code(report: dict[str, Any]) -> int:
         return EXIT_BAD_INPUT if report["left"] else EXIT_OK
 
-    return on_gallery(gallery, lambda kept: asdict(kept.forget(name)), "facts", pretty, code)
+    return on_gallery(
+        gallery, lambda kept: asdict(kept.forget(name)), "galleries.facts", pretty, code
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from facekit import zoo
 from facekit.cli.arguments import typed
-from facekit.cli.job import Job, without
+from facekit.cli.job import Job, render, without
 
 
 @typed
@@ -74,7 +74,7 @@ def cluster(
 
         return verb(**options)
 
-    return Job(make, _shown("clusters", dry_run), pretty)
+    return Job(make, _shown("photos.clusters", dry_run), pretty)
 
 
 @typed
@@ -110,13 +110,9 @@ def dedupe(
 
         return verb(**options)
 
-    return Job(make, _shown("copies", dry_run), pretty)
+    return Job(make, _shown("photos.copies", dry_run), pretty)
 
 
 def _shown(name: str, planned: bool) -> Callable[[Any], str]:
-    def show(value: dict[str, Any]) -> str:
-        from facekit.cli import render_photos
-
-        return getattr(render_photos, name)({**value, "planned": planned})
-
-    return show
+    show = render(name)
+    return lambda value: show({**value, "planned": planned})

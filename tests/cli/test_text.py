@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from facekit.cli import render
+from facekit.cli.text import layout, measures, models, pictures
 
 RESULT = {
     "verified": False,
@@ -34,17 +34,17 @@ def terminal(monkeypatch):
 
 
 def test_a_verdict():
-    assert render.verdict(RESULT).splitlines() == [
+    assert pictures.verdict(RESULT).splitlines() == [
         "Different people: cosine distance 0.5123, threshold 0.4000.",
         "Probability that they are one person: 12.3 %.",
         "Model Dlib, detector mtcnn.",
         "Threshold: 1 of 1,000 pairs of strangers is taken for one person (some pairs).",
     ]
-    assert render.verdict(RESULT | {"verified": True}).startswith("Same person: ")
+    assert pictures.verdict(RESULT | {"verified": True}).startswith("Same person: ")
 
 
 def test_a_verdict_without_confidence_says_nothing_of_it():
-    assert "Probability" not in render.verdict(RESULT | {"confidence": None})
+    assert "Probability" not in pictures.verdict(RESULT | {"confidence": None})
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_verdict_without_confidence_says_nothing_of_it():
     ],
 )
 def test_no_probability_is_certain(value, text):
-    assert f"one person: {text}." in render.verdict(RESULT | {"confidence": value})
+    assert f"one person: {text}." in pictures.verdict(RESULT | {"confidence": value})
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_no_probability_is_certain(value, text):
     ],
 )
 def test_where_the_threshold_comes_from(source, text):
-    lines = render.verdict(RESULT | {"threshold_source": source}).splitlines()
+    lines = pictures.verdict(RESULT | {"threshold_source": source}).splitlines()
     assert lines[-1] == text
 
 
 def test_warnings_come_last_and_lines_fit_the_terminal(width):
     width(60)
-    text = render.verdict(RESULT | {"warnings": ["img1: " + "word " * 30]})
+    text = pictures.verdict(RESULT | {"warnings": ["img1: " + "word " * 30]})
     assert max(map(len, text.splitlines())) <= 60
     assert text.split("Note: ")[1].split() == ["img1:", *["word"] * 30]
 
@@ -96,20 +96,20 @@ def face(score="face_confidence", **more):
 def test_vectors_are_shortened():
     line = "face 30x40 at 1,2 (score 0.988): [1.0000, 2.0000, 3.0000, 4.0000, ...] 6 numbers"
     vector = face(embedding=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    assert render.embeddings([vector, vector]) == f"{line}\n{line}"
+    assert pictures.embeddings([vector, vector]) == f"{line}\n{line}"
     item = {"source": "a.jpg", "faces": [vector]}
-    assert render.embeddings(item) == f"a.jpg\n  {line}"
-    assert render.embeddings({"source": "a.jpg", "error": "a.jpg: gone."}) == "a.jpg: gone."
+    assert pictures.embeddings(item) == f"a.jpg\n  {line}"
+    assert pictures.embeddings({"source": "a.jpg", "error": "a.jpg: gone."}) == "a.jpg: gone."
 
 
 def test_places_name_the_file_if_there_is_one():
     line = "face 30x40 at 1,2 (score 0.988)"
-    assert render.places([face("confidence")]) == line
-    assert render.places([face("confidence", file="out/a-1.png")]) == f"{line} -> out/a-1.png"
+    assert pictures.places([face("confidence")]) == line
+    assert pictures.places([face("confidence", file="out/a-1.png")]) == f"{line} -> out/a-1.png"
 
 
 def test_a_table_has_columns():
-    text = render.table([("a", 1, "x"), ("long", None, None)], ("name", "number", "text"))
+    text = layout.table([("a", 1, "x"), ("long", None, None)], ("name", "number", "text"))
     assert text.splitlines() == [
         "name  number  text",
         "a          1  x",
@@ -121,27 +121,27 @@ def test_a_table_has_columns():
 def test_a_terminal_cuts_the_last_column(width):
     rows = [("a" * 10, "b" * 30), ("a", "b")]
     width(30)
-    assert render.table(rows, ("one", "two")).splitlines() == [
+    assert layout.table(rows, ("one", "two")).splitlines() == [
         "one         two",
         "aaaaaaaaaa  " + "b" * 15 + "...",
         "a           b",
     ]
     width(5)
-    assert "two" in render.table(rows, ("one", "two"))
+    assert "two" in layout.table(rows, ("one", "two"))
 
 
 def test_a_file_gets_the_table_whole(width):
     width(30)
-    assert "b" * 60 in render.table([("a", "b" * 60)], ("one", "two"))
+    assert "b" * 60 in layout.table([("a", "b" * 60)], ("one", "two"))
 
 
 def test_tables_of_this_package_fit_80_columns(width, monkeypatch):
     from facekit import catalog, store
 
     width(80)
-    assert max(map(len, render.models(catalog.rows()).splitlines())) <= 80
+    assert max(map(len, models.models(catalog.rows()).splitlines())) <= 80
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    text = render.weights(store.list_weights())
+    text = models.weights(store.list_weights())
     assert max(map(len, text.splitlines())) <= 80
     assert len(text.splitlines()) == len(store.list_weights()) + 1
 
@@ -159,32 +159,32 @@ def test_models_marks_the_default_and_words_the_states():
         "commercial": None,
         "default": True,
     }
-    (line,) = render.models([row]).splitlines()[1:]
+    (line,) = models.models([row]).splitlines()[1:]
     assert [cell.strip() for cell in line.split("  ") if cell] == [
         *("Net *", "in a package, downloadable", "~100 kB", "128", "99.3", "not stated"),
     ]
 
 
 def test_a_missing_package_is_what_to_get_first():
-    assert render._state(["downloadable", "needs the package mediapipe"]) == "needs mediapipe"
+    assert models._state(["downloadable", "needs the package mediapipe"]) == "needs mediapipe"
 
 
 @pytest.mark.parametrize(
     ("size", "text"), [(None, "-"), (0, "-"), (28_000, "28 kB"), (22_466_066, "22.5 MB")]
 )
 def test_sizes(size, text):
-    assert render._size(size) == text
+    assert layout.size(size) == text
 
 
 def test_actions_are_one_line_a_file():
-    assert render.actions([]) == "Nothing to do."
+    assert models.actions([]) == "Nothing to do."
     rows = [
         {"key": "a", "status": "downloaded", "path": "p", "error": None},
         {"key": "b", "status": "failed", "path": None, "error": "no network."},
         {"key": "c", "ok": True, "path": "q", "error": None},
         {"key": "d", "path": "r", "bytes": 1_500_000, "error": None},
     ]
-    assert render.actions(rows).splitlines() == [
+    assert models.actions(rows).splitlines() == [
         "a: downloaded (p)",
         "b: no network.",
         "c: intact (q)",
@@ -193,8 +193,8 @@ def test_actions_are_one_line_a_file():
 
 
 def test_small_things():
-    assert render.path({"path": "x"}) == "x"
-    assert render.versions({"a": "1", "b": "2"}) == "a 1\nb 2"
+    assert models.path({"path": "x"}) == "x"
+    assert models.versions({"a": "1", "b": "2"}) == "a 1\nb 2"
 
 
 def test_a_verdict_by_the_users_own_threshold():
@@ -207,7 +207,7 @@ def test_a_verdict_by_the_users_own_threshold():
         "threshold_interval": [0.35, 0.4567],
         "note": "is a note",
     }
-    lines = render.verdict(RESULT | {"threshold_source": source}).splitlines()
+    lines = pictures.verdict(RESULT | {"threshold_source": source}).splitlines()
     assert lines[-4:] == [
         "Threshold: 1 of 100 pairs of strangers is taken for one person (your calibration of "
         "2026-11-25, my",
@@ -215,7 +215,7 @@ def test_a_verdict_by_the_users_own_threshold():
         "With other people it would lie between 0.3500 and 0.4567 (95 %).",
         "Threshold is a note.",
     ]
-    lines = render.verdict(RESULT | {"threshold_source": source | {"threshold_interval": None}})
+    lines = pictures.verdict(RESULT | {"threshold_source": source | {"threshold_interval": None}})
     assert "would lie" not in lines
 
 
@@ -240,7 +240,7 @@ CALIBRATION = {
 
 
 def test_a_calibration():
-    assert render.calibration(CALIBRATION).splitlines() == [
+    assert measures.calibration(CALIBRATION).splitlines() == [
         "Net with mtcnn.",
         "mine: 9 and 300 pairs.",
         "",
@@ -268,7 +268,7 @@ def test_a_saved_and_checked_calibration():
         "notes": [],
         "saved": "/cache/thresholds.json",
     }
-    lines = render.calibration(value).splitlines()
+    lines = measures.calibration(value).splitlines()
     assert lines[0] == "Net with mtcnn, mirror images averaged in."
     assert lines[3:6] == [
         "metric  FAR     threshold  95 %              TAR     FAR of others  TAR of others",
@@ -302,7 +302,7 @@ def test_a_benchmarks_table_rounds_nothing_up():
         "cannot_be_stated": ["Too few."],
         "files": ["out/report.html"],
     }
-    text = render.benchmark(value)
+    text = measures.benchmark(value)
     first, second = (line for line in text.splitlines() if line.startswith("Dlib"))
     assert "99.21 ± 0.12" in first
     assert "96.99 " in first
@@ -312,5 +312,5 @@ def test_a_benchmarks_table_rounds_nothing_up():
         assert part in text
     assert "recall@1" not in text
     many = value | {"rows": [row_of_benchmark(recall_at_1=0.5)] * 41}
-    assert "1 more rows" in render.benchmark(many)
-    assert "recall@1" in render.benchmark(many)
+    assert "1 more rows" in measures.benchmark(many)
+    assert "recall@1" in measures.benchmark(many)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import floor
 from typing import Any
 
-from facekit.cli.render import table
+from facekit.cli.text.layout import table
 
 _SHOWN = 40  # groups
 _DONE = {

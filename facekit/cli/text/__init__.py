@@ -1,0 +1,1 @@
+"""Results as text for people; the shell prints JSON to everyone else."""
