@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from facekit.duplicates.verb import dedupe
     from facekit.errors import FaceKitError, FaceNotFound, ImageError
     from facekit.extend import register_detector, register_recognizer
+    from facekit.gallery.verb import find
     from facekit.images import Image
     from facekit.pipeline import FaceKit
     from facekit.types import Detection, Embedding, Face, Result, VerifyResult
-    from facekit.verbs import extract_faces, find, represent, verify
+    from facekit.verbs import extract_faces, represent, verify
 
 _ROOM_OF = {
     "Detection": "types",
@@ -40,7 +41,7 @@ _ROOM_OF = {
     "dedupe": "duplicates.verb",
     "embed": "bulk.run",
     "extract_faces": "verbs",
-    "find": "verbs",
+    "find": "gallery.verb",
     "register_detector": "extend",
     "register_recognizer": "extend",
     "represent": "verbs",

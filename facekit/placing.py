@@ -106,6 +106,20 @@ def carry_out(steps: Sequence[Step], root: str | Path, progress: Progress | None
             (top / _JOURNAL).unlink(missing_ok=True)
 
 
+def place(
+    wanted: Iterable[tuple[str, str, str]],
+    root: str | Path,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> list[Step]:
+    """Plan it, and unless that is all, do it: the steps."""
+    steps = plan(wanted, root)
+    if not dry_run:
+        carry_out(steps, root, progress)
+    return steps
+
+
 def finish(root: str | Path, progress: Progress | None = None) -> list[Step]:
     """Finish the moves that a killed run began; what they were, or nothing.
 

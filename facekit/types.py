@@ -66,6 +66,16 @@ class Detection:
         return area
 
 
+def facial_area(found: Detection | None) -> dict[str, Any]:
+    """deepface's ``facial_area``, also where there is no detection."""
+    return found.facial_area() if found is not None else dict(NO_FACIAL_AREA)
+
+
+def is_blind(found: Detection | None) -> bool:
+    """Whether nothing was found, or looked for: the box is the whole picture."""
+    return found is not None and found.score == 0
+
+
 NO_FACIAL_AREA: dict[str, Any] = dict.fromkeys(("x", "y", "w", "h", "left_eye", "right_eye"))
 
 
@@ -118,7 +128,7 @@ class Embedding:
         found = self.detection
         return {
             "embedding": [float(v) for v in self.vector],
-            "facial_area": found.facial_area() if found else dict(NO_FACIAL_AREA),
+            "facial_area": facial_area(found),
             "face_confidence": float(found.score) if found else None,
         }
 

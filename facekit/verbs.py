@@ -1,4 +1,4 @@
-"""verify, represent, extract_faces, find: deepface's names, parameters and keys over FaceKit.
+"""verify, represent, extract_faces: deepface's names, parameters and keys over FaceKit.
 
 Each takes one input or many. For one, an error is raised; for many, an item that
 fails becomes ``{"source": ..., "error": ...}`` and the rest goes on.
@@ -6,47 +6,19 @@ fails becomes ``{"source": ..., "error": ...}`` and the rest goes on.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from facekit import distance, images, progress, thresholds, zoo
+from facekit import distance, images, thresholds, zoo
 from facekit.checks import is_numbers
-from facekit.errors import FaceKitError, InvalidArgument, NotYetAvailable, UnknownName
-from facekit.pipeline import DEFAULT_FACE_RULE, FaceKit
+from facekit.errors import FaceKitError, InvalidArgument, UnknownName
+from facekit.pipeline import DEFAULT_FACE_RULE
 from facekit.types import Embedding, Face, Result
+from facekit.verb_arguments import kit_of, one_side
 
 COLORS = ("rgb", "bgr", "gray")
-RETURN_TYPES = ("pandas", "dict")
-
-
-@lru_cache(maxsize=8)
-def _cached_kit(options: tuple[tuple[str, Any], ...]) -> FaceKit:
-    arguments: dict[str, Any] = dict(options)
-    if isinstance(arguments["detector_options"], tuple):
-        arguments["detector_options"] = dict(arguments["detector_options"])
-    return FaceKit(**arguments)
-
-
-def _kit(anti_spoofing: bool, **options: Any) -> FaceKit:
-    """The pipeline of a verb's arguments; repeated calls share its open networks."""
-    if anti_spoofing:
-        raise NotYetAvailable(
-            "anti_spoofing is not available yet: it comes with `analyze`.",
-            "Leave it out for now.",
-        )
-    chosen = options["detector_options"]
-    if isinstance(chosen, Mapping):
-        options["detector_options"] = tuple(
-            (k, tuple(v) if isinstance(v, list) else v) for k, v in sorted(chosen.items())
-        )
-    try:
-        return _cached_kit(tuple(sorted(options.items())))
-    except TypeError as error:  # an unhashable argument, such as a list for a model name
-        raise InvalidArgument(f"An argument has the wrong type ({error}).") from error
 
 
 def verify(
@@ -124,7 +96,7 @@ def verify(
     """
     del silent
     closest = faces == "closest"
-    kit = _kit(
+    kit = kit_of(
         anti_spoofing,
         model_name=model_name,
         detector_backend=detector_backend,
@@ -144,12 +116,12 @@ def verify(
     }
     first, second = _is_batch(img1_path), _is_batch(img2_path)
     if not first and not second:
-        return kit.verify(_side(img1_path), _side(img2_path), **options).to_dict()
+        return kit.verify(one_side(img1_path), one_side(img2_path), **options).to_dict()
     if not (first and second) or len(img1_path) != len(img2_path):
         raise InvalidArgument(
             "img1_path and img2_path must be two single inputs or two lists of the same length."
         )
-    pairs = [(_side(a), _side(b)) for a, b in zip(img1_path, img2_path, strict=True)]
+    pairs = [(one_side(a), one_side(b)) for a, b in zip(img1_path, img2_path, strict=True)]
     return [
         {"source": [images.describe(a), images.describe(b)], "error": str(result)}
         if isinstance(result, FaceKitError)
@@ -199,7 +171,7 @@ def represent(
         ``model``, ``fingerprint``. With ``stream``, an iterator of one dict a picture:
         ``source`` and ``faces`` (that list of dict) or ``error``.
     """
-    kit = _kit(
+    kit = kit_of(
         anti_spoofing,
         model_name=model_name,
         detector_backend=detector_backend,
@@ -265,7 +237,7 @@ def extract_faces(
     if color_face not in COLORS:
         raise UnknownName("color_face", color_face, COLORS)
     color = "gray" if grayscale else color_face
-    kit = _kit(
+    kit = kit_of(
         anti_spoofing,
         detector_backend=detector_backend,
         align=align,
@@ -284,138 +256,6 @@ def extract_faces(
         }
 
     return _rows(kit.stream(img_path, "extract"), row, images.is_many(img_path), stream)
-
-
-def find(
-    img_path: Any,
-    db_path: Any,
-    model_name: str = zoo.DEFAULT_RECOGNIZER,
-    distance_metric: str | Callable[[np.ndarray, np.ndarray], float] = "cosine",
-    enforce_detection: bool = True,
-    detector_backend: str = zoo.DEFAULT_DETECTOR,
-    align: bool = True,
-    similarity_search: bool = False,
-    k: int | None = None,
-    expand_percentage: float = 0,
-    threshold: float | None = None,
-    normalization: str | None = None,
-    silent: bool = False,
-    refresh_database: bool = True,
-    anti_spoofing: bool = False,
-    datastore_format: str | None = None,
-    return_type: str | None = None,
-    *,
-    gallery: Any = None,
-    thumbnails: bool = False,
-    far: float = thresholds.DEFAULT_FAR,
-    faces: str = DEFAULT_FACE_RULE,
-    max_faces: int | None = None,
-    flip: bool | None = None,
-    detector_options: dict[str, Any] | None = None,
-    recall: float | None = None,
-) -> Any:
-    """Photos of a folder, or faces of a gallery, that show the people of a picture.
-
-    The folder's photos are embedded at the first call, which may be killed and goes on at
-    the next; later calls touch only files that are new, changed, moved or gone. Several
-    processes may do so at once. A photo ``Alice/1.jpg`` shows Alice.
-
-    Parameters
-    ----------
-    img_path : image source or embedding, or list, directory or glob pattern of them
-    db_path : path
-        A folder of photos, searched recursively, or a gallery: its folder or URL.
-    distance_metric : str or callable
-        cosine, euclidean, euclidean_l2 or angular; or a function of two vectors ``(D,)``,
-        the query's and the gallery's, that returns a number. It needs ``threshold``.
-    similarity_search : bool
-        Give also faces beyond the threshold: who looks alike.
-    k : int, optional
-        At most so many faces for each face of the query.
-    silent : bool
-        No progress bar while photos are embedded.
-    refresh_database : bool
-        False: search what is indexed already, whatever became of the files.
-    datastore_format : str, optional
-        Accepted for deepface's sake; facekit keeps galleries in one form.
-    return_type : str, optional
-        ``pandas`` (the default) or ``dict``.
-    gallery : path, optional
-        Folder or URL of the index; by default hidden inside ``db_path``, one for each pipeline.
-    thumbnails : bool
-        Keep a small picture of each face of the photos that are embedded by this call.
-    faces, max_faces
-        Order and number of the query's faces, as in ``represent``; all by default. Of the
-        folder's photos every face counts.
-    recall : float, optional
-        Search by the index of ``facekit gallery index`` if it is known to find that share of
-        the nearest; exact by default, and where there is none. The rows say so: ``recall``
-        is 1.0 for exact.
-
-    The others are those of ``verify``.
-
-    Returns
-    -------
-    list of pandas.DataFrame, or list of list of dict
-        One a face of the query, the closest row first: ``identity`` (path of the photo),
-        ``hash`` (of its content), ``target_x`` to ``target_h`` (the face in it),
-        ``threshold``, ``source_x`` to ``source_h`` (the face in the query), ``distance``,
-        ``confidence`` (as in ``verify``), ``person`` (name of the photo's sub-folder). For
-        many queries a list of such lists; an item that fails is ``{"source", "error"}``.
-
-    Raises
-    ------
-    FaceKitError
-        One sentence on what is wrong and what to do; see ``facekit.errors``.
-
-    Notes
-    -----
-    ``far`` is the rate of one comparison: among a thousand strangers a threshold at 0.001
-    finds one who is not meant, on average.
-    """
-    from facekit.gallery import finding
-
-    del datastore_format
-    if return_type not in (None, *RETURN_TYPES):
-        raise UnknownName("return_type", return_type, RETURN_TYPES)
-    question = finding.Question(distance_metric, threshold, far, k, similarity_search, recall)
-    question.check()
-    kit = _kit(
-        anti_spoofing,
-        model_name=model_name,
-        detector_backend=detector_backend,
-        align=align,
-        expand_percentage=expand_percentage,
-        normalization=normalization,
-        enforce_detection=enforce_detection,
-        faces=faces,
-        max_faces=max_faces,
-        flip=flip,
-        detector_options=detector_options,
-    )
-    many = images.is_many(img_path) and not is_numbers(img_path)
-    sources = list(images.expand(img_path)) if many else [img_path]
-    queries = kit.probes([_side(source) for source in sources])
-    if not many and queries[0].error is not None:
-        raise queries[0].error
-    place = None if gallery is None else os.fspath(gallery)
-    with finding.open_gallery(
-        kit,
-        os.fspath(db_path),
-        place,
-        refreshed=refresh_database,
-        progress=progress.bar("Indexing", silent),
-        thumbnails=thumbnails,
-    ) as kept:
-        rows = list(finding.answers(kit, kept, queries, question, os.fspath(db_path)))
-    shape = finding.frame if return_type != "dict" else list
-    made = [
-        [shape(face) for face in answer]
-        if query.error is None
-        else {"source": query.source, "error": str(query.error)}
-        for query, answer in zip(queries, rows, strict=True)
-    ]
-    return made if many else made[0]
 
 
 def _colored(crop: np.ndarray, color: str, normalize: bool) -> np.ndarray:
@@ -451,13 +291,3 @@ def _is_batch(side: Any) -> bool:
     if isinstance(side, np.ndarray):
         return side.ndim == 4
     return isinstance(side, (list, tuple)) and not is_numbers(side)
-
-
-def _side(side: Any) -> Any:
-    """One input of verify; an item of ``represent`` stands for its embedding."""
-    if not (isinstance(side, dict) and "embedding" in side):
-        return side
-    if "fingerprint" not in side:
-        return side["embedding"]
-    vector = np.asarray(side["embedding"], np.float32)
-    return Embedding(vector, None, "embedding", side["fingerprint"])

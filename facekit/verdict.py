@@ -10,7 +10,7 @@ import numpy as np
 
 from facekit import distance
 from facekit.thresholds import Threshold
-from facekit.types import NO_FACIAL_AREA, Embedding, Result, VerifyResult
+from facekit.types import Embedding, Result, VerifyResult, facial_area, is_blind
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ def judge(one: Result, two: Result, rule: Rule, start: float) -> VerifyResult:
     limit = rule.fitted.value if rule.given is None else float(rule.given)
     assert limit is not None
     # A picture in which nothing was found is no evidence: no verdict of "same" from it.
-    blind = rule.detector != "skip" and any(
-        face.detection is not None and face.detection.score == 0 for face in (first, second)
-    )
+    blind = rule.detector != "skip" and any(is_blind(face.detection) for face in (first, second))
     pair = (("img1", first), ("img2", second))
     return VerifyResult(
         verified=gap <= limit and not (blind and rule.given is None),
@@ -68,10 +66,7 @@ def judge(one: Result, two: Result, rule: Rule, start: float) -> VerifyResult:
         model=rule.model,
         detector_backend=rule.detector,
         similarity_metric=rule.metric,
-        facial_areas={
-            name: face.detection.facial_area() if face.detection else dict(NO_FACIAL_AREA)
-            for name, face in pair
-        },
+        facial_areas={name: facial_area(face.detection) for name, face in pair},
         face_confidence={
             name: face.detection.score if face.detection else None for name, face in pair
         },
@@ -91,8 +86,7 @@ def _compared(one: Result, two: Result, rule: Rule) -> tuple[Embedding, Embeddin
 
 
 def _remarks(name: str, side: Result, rule: Rule) -> Iterator[str]:
-    first = side.faces[0].detection
-    if first is not None and first.score == 0 and rule.detector != "skip":
+    if is_blind(side.faces[0].detection) and rule.detector != "skip":
         end = "." if rule.given is not None else ", so it cannot be verified."
         yield f"{name}: no face was found; the whole picture was compared{end}"
     if len(side.faces) > 1:

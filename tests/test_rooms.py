@@ -34,6 +34,7 @@ thresholds fingerprint
 verdict
 parallel progress
 pipeline
+verb_arguments
 gallery
 placing sheet
 clusters duplicates

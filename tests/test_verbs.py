@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import facekit
-from facekit import FaceKit, pipeline, verbs
+from facekit import FaceKit, pipeline, verb_arguments, verbs
 from facekit.errors import (
     FaceKitError,
     FaceNotFound,
@@ -105,12 +105,12 @@ def test_a_positional_call_means_what_it_means_in_deepface(hopper, collins, monk
             seen.update(options)
             return super().verify(*pair, **options)
 
-    monkeypatch.setattr(verbs, "FaceKit", Spy)
-    verbs._cached_kit.cache_clear()
+    monkeypatch.setattr(verb_arguments, "FaceKit", Spy)
+    verb_arguments._cached_kit.cache_clear()
     result = verbs.verify(
         *(hopper, collins, "Dlib", "mtcnn", "euclidean_l2", False, False, 7, "raw", True, 0.25)
     )
-    verbs._cached_kit.cache_clear()
+    verb_arguments._cached_kit.cache_clear()
     assert (result["similarity_metric"], result["threshold"]) == ("euclidean_l2", 0.25)
     wanted = {
         "model_name": "Dlib",
@@ -382,15 +382,15 @@ def test_detector_options_reach_the_detector(hopper):
 
 
 def test_repeated_calls_share_the_networks(hopper):
-    verbs._cached_kit.cache_clear()
+    verb_arguments._cached_kit.cache_clear()
     verbs.represent(hopper, max_faces=1)
     verbs.represent(hopper, max_faces=1, l2_normalize=True)
     verbs.represent([hopper], max_faces=1, detector_options=None)
-    kits = verbs._cached_kit.cache_info()
+    kits = verb_arguments._cached_kit.cache_info()
     assert (kits.misses, kits.hits) == (1, 2)
     for _ in range(2):
         verbs.represent(hopper, detector_options={"min_face_size": 90, "thresholds": [0.6] * 3})
-    assert verbs._cached_kit.cache_info().misses == 2
+    assert verb_arguments._cached_kit.cache_info().misses == 2
 
 
 def test_different_choices_do_not_share(hopper):

@@ -68,8 +68,8 @@ def find(
     options = without(locals(), "pretty")
 
     def make():
-        from facekit import verbs
+        from facekit.gallery import verb
 
-        return verbs.find(**options, return_type="dict")
+        return verb.find(**options, return_type="dict")
 
     return Job(make, render("galleries.found"), pretty)

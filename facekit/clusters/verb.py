@@ -157,9 +157,8 @@ def cluster(
     if target is not None:
         action = placing.MOVE if move else link or placing.COPY
         wanted = answer.wanted(result["groups"], action, link or placing.HARD)
-        steps = placing.plan(wanted, target)
-        if not dry_run:
-            placing.carry_out(steps, target, progress.bar("Placing", silent))
+        show = progress.bar("Placing", silent)
+        steps = placing.place(wanted, target, dry_run=dry_run, progress=show)
         result["files"] = [vars(step) for step in steps]
     return result
 

@@ -92,9 +92,8 @@ def dedupe(
         result["sheet"] = os.fspath(html)
     if target is not None:
         wanted = _moved(folder, groups) if move is not None else _shown(result, link)
-        steps = placing.plan(wanted, target)
-        if not dry_run:
-            placing.carry_out(steps, target, progress.bar("Placing", silent))
+        show = progress.bar("Placing", silent)
+        steps = placing.place(wanted, target, dry_run=dry_run, progress=show)
         result["files"] = [vars(step) for step in steps]
     return result
 

@@ -56,6 +56,14 @@ def name(given: Any) -> None:
     text("A person's name", given)
 
 
+def free(given: str, taken: bool) -> None:
+    """Raise InvalidArgument when a person's new name is somebody's."""
+    if taken:
+        raise InvalidArgument(
+            f"There is a {given} already.", "Merge the two, or choose another name."
+        )
+
+
 def text(what: str, given: Any) -> None:
     """Raise InvalidArgument unless it is a text that every database can hold."""
     # Names of files that are not valid UTF-8 become texts with lone surrogates.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from facekit.gallery.backend import Backend
 from facekit.gallery.index import HIDDEN, Progress, refresh
 from facekit.gallery.pipelines import origin_of
 from facekit.gallery.records import EVERYTHING, Answers, Hit, Origin, StoredFace, Where, recall_of
-from facekit.types import Embedding, Result
+from facekit.types import Embedding, Result, is_blind
 
 if TYPE_CHECKING:
     from facekit.pipeline import FaceKit
@@ -168,7 +169,8 @@ def _search(
     # A picture in which nothing was found is no evidence, unless the caller decides.
     strict = within is not None and question.threshold is None and kit.detector_backend != "skip"
     where = Where(detected=True) if strict else EVERYTHING
-    asked = [face for face in faces if not (strict and _blind(face))]
+    useful = [not (strict and is_blind(face.detection)) for face in faces]
+    asked = list(compress(faces, useful))
     metric = question.metric
     found: list[list[Hit]] = []
     if callable(metric):
@@ -177,9 +179,7 @@ def _search(
         vectors = np.stack([face.vector for face in asked])
         found = gallery.search(vectors, question.k, metric, within, where, question.recall)
     hits = iter(found)
-    return Answers(
-        ([] if strict and _blind(face) else next(hits) for face in faces), recall_of(found)
-    )
+    return Answers((next(hits) if use else [] for use in useful), recall_of(found))
 
 
 def _by_own(
@@ -196,10 +196,6 @@ def _by_own(
     return sorted(near, key=lambda hit: (hit.distance, hit.face.id))[:k]
 
 
-def _blind(face: Embedding) -> bool:
-    return face.detection is not None and face.detection.score == 0
-
-
 def _row(
     hit: Hit,
     face: Embedding,
@@ -211,7 +207,7 @@ def _row(
     target = hit.face.facial_area()
     source = face.detection.facial_area() if face.detection else dict.fromkeys(_SIDES)
     blind = kit.detector_backend != "skip" and (
-        _blind(face) or (hit.face.detection is not None and hit.face.detection.score == 0)
+        is_blind(face.detection) or is_blind(hit.face.detection)
     )
     confidence = None if blind else fitted.confidence(hit.distance)
     return {

@@ -10,7 +10,7 @@ import numpy as np
 from facekit.gallery.backend import Backend
 from facekit.gallery.ranking import Candidate, identify, rank_people
 from facekit.gallery.records import EVERYTHING, Where
-from facekit.types import NO_FACIAL_AREA, Result
+from facekit.types import Result, facial_area, is_blind
 
 if TYPE_CHECKING:
     from facekit.pipeline import FaceKit
@@ -73,11 +73,11 @@ def who(
             candidates = next(ranked)
             found = face.detection
             # A picture in which nothing was found is no evidence, unless the caller decides.
-            blind = found is not None and found.score == 0 and kit.detector_backend != "skip"
+            blind = is_blind(found) and kit.detector_backend != "skip"
             one = None if blind and threshold is None else identify(candidates, limit)
             faces.append(
                 {
-                    "facial_area": found.facial_area() if found else dict(NO_FACIAL_AREA),
+                    "facial_area": facial_area(found),
                     "person": None if one is None else one.person,
                     "threshold": limit,
                     "threshold_source": source,

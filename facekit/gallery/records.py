@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from facekit.errors import GalleryError, InvalidArgument
-from facekit.types import NO_FACIAL_AREA, Detection
+from facekit.types import Detection, facial_area
 
 _T = TypeVar("_T")
 
@@ -160,7 +160,7 @@ class StoredFace:
 
     def facial_area(self) -> dict[str, Any]:
         """deepface's ``facial_area`` of the face in its photo."""
-        return self.detection.facial_area() if self.detection else dict(NO_FACIAL_AREA)
+        return facial_area(self.detection)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from facekit.errors import InvalidArgument
 from facekit.recognizers import normalization as norm
 from facekit.recognizers.crops import CROPS
 from facekit.runtime import Network
-from facekit.types import Detection
+from facekit.types import Detection, is_blind
 from facekit.zoo.specs import RecognizerSpec
 
 # More falls out of the second-level cache: with 16, MobileFaceNets took a quarter longer.
@@ -27,7 +27,7 @@ class AlignedEmbedder:
     def crop(
         self, image: np.ndarray, face: Detection, *, align: bool = True, expand: float = 0.0
     ) -> np.ndarray:
-        if face.score == 0 and expand == 0 and face.landmarks is None:
+        if is_blind(face) and expand == 0 and face.landmarks is None:
             # Nothing was detected: the picture is the face, and all of it is shown.
             return geometry.letterbox(image, self.spec.input_size)
         return CROPS[self.spec.crop](image, face, self.spec, align, 1 + expand)

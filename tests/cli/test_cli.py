@@ -736,11 +736,11 @@ def test_ctrl_c_ends_a_batch_in_one_line(thousands):
 @CTRL_C
 def test_ctrl_c_does_not_wait_for_pictures_in_work():
     code = """
-import sys, threading
+import os, sys, threading
 from facekit import cli, parallel, verbs
 
 def stuck(chunk, threads):
-    print("begun", flush=True)
+    os.write(1, b"begun\\n")  # whole: two threads say it
     threading.Event().wait()
 
 verbs.represent = lambda *_, **__: parallel.in_chunks(stuck, range(9), 1, 2)

@@ -171,10 +171,7 @@ def renamed(server: Server, turn: Turn, old: str, new: str) -> tuple[Change, int
     accepted.name(new)
     names = {person.name for person in people(server, turn.view)}
     known(names, old)
-    if old != new and new in names:
-        raise InvalidArgument(
-            f"There is a {new} already.", "Merge the two, or choose another name."
-        )
+    accepted.free(new, old != new and new in names)
     change = Change()
     count = _given(server, turn, change, old, new)
     _note(turn, change, "rename", new, f"was {old}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from facekit.errors import InvalidArgument, UnknownName
+from facekit.errors import UnknownName
 from facekit.gallery import accepted
 from facekit.gallery.records import Person
 
@@ -64,10 +64,7 @@ def rename(db: Connection[Any], old: str, new: str) -> int:
     """Give a person a name that nobody has; the number of their faces."""
     accepted.name(new)
     number = _known(db, old)
-    if old != new and db.execute("SELECT 1 FROM person WHERE name = %s", (new,)).fetchone():
-        raise InvalidArgument(
-            f"There is a {new} already.", "Merge the two, or choose another name."
-        )
+    accepted.free(new, old != new and _found(db, new) is not None)
     db.execute("UPDATE person SET name = %s WHERE id = %s", (new, number))
     db.execute("UPDATE log SET person = %s WHERE person = %s", (new, old))
     note(db, "rename", new, f"was {old}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from facekit.errors import InvalidArgument, UnknownName
+from facekit.errors import UnknownName
 from facekit.gallery import accepted
 from facekit.gallery.records import Person
 from facekit.gallery.store.scan import Trace
@@ -33,10 +33,7 @@ def rename(db: sqlite3.Connection, old: str, new: str) -> int:
     """Give a person a name that nobody has; the number of their faces."""
     accepted.name(new)
     number = _known(db, old)
-    if old != new and db.execute("SELECT 1 FROM person WHERE name = ?", (new,)).fetchone():
-        raise InvalidArgument(
-            f"There is a {new} already.", "Merge the two, or choose another name."
-        )
+    accepted.free(new, old != new and _found(db, new) is not None)
     db.execute("UPDATE person SET name = ? WHERE id = ?", (new, number))
     db.execute("UPDATE log SET person = ? WHERE person = ?", (new, old))
     note(db, "rename", new, f"was {old}")
