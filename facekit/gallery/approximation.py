@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from facekit import distance
-from facekit.gallery.records import MOST_MEASURED, Hit
+from facekit.gallery.records import MOST_MEASURED, Hit, Search
 
 QUERIES = 100  # faces whose neighbours are asked for while the recall is measured
 NEAREST = 10
@@ -46,23 +46,13 @@ def angle(metric: str) -> str:
     return "euclidean" if metric == "euclidean" else "cosine"
 
 
-def effort(
-    index: Approximation | None, k: int | None, metric: str, recall: float | None
-) -> tuple[int, float]:
-    """Candidates to keep in a search, 0 for an exact one, and which share it finds.
-
-    Parameters
-    ----------
-    index : Approximation or None
-    k, metric, recall
-        See ``Backend.search``.
-    """
-    if index is None or index.recall is None or recall is None or k is None or k > index.ef:
+def effort(index: Approximation | None, asked: Search) -> tuple[int, float]:
+    """Candidates to keep in a search, 0 for an exact one, and which share it finds."""
+    if index is None or index.recall is None or asked.recall is None:
         return 0, 1.0
     share = min(index.recall, MOST_MEASURED)
-    if share < recall or index.metric != angle(metric):
-        return 0, 1.0
-    return index.ef, share
+    fits = asked.k is not None and asked.k <= index.ef and index.metric == angle(asked.metric)
+    return (index.ef, share) if fits and share >= asked.recall else (0, 1.0)
 
 
 def tried(

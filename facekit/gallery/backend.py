@@ -21,6 +21,7 @@ from facekit.gallery.records import (
     Person,
     Photo,
     PhotoChange,
+    Search,
     StoredFace,
     Where,
 )
@@ -110,7 +111,7 @@ class Backend(ABC):
         queries = accepted.question(vectors, self.origin, k, metric, within)
         if recall is not None:
             checks.check_fraction("recall", recall)
-        return self._search(queries, k, metric, within, where, recall)
+        return self._search(Search(queries, k, metric, within, where, recall))
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes, the pipeline, and what is known of the index; JSON values."""
@@ -136,15 +137,7 @@ class Backend(ABC):
         """``add`` of at least one entry, with the vectors of all faces."""
 
     @abstractmethod
-    def _search(
-        self,
-        queries: np.ndarray,
-        k: int | None,
-        metric: str,
-        within: float | None,
-        where: Where,
-        recall: float | None,
-    ) -> Answers[list[Hit]]:
+    def _search(self, asked: Search) -> Answers[list[Hit]]:
         """``search``, with arguments that are right."""
 
     @abstractmethod

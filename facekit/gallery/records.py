@@ -249,6 +249,29 @@ class Where:
 EVERYTHING = Where()
 
 
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What is looked for, with arguments that are right: see ``Backend.search``.
+
+    Attributes
+    ----------
+    queries : numpy.ndarray
+        ``(Q, D)``.
+    k : int or None
+    metric : str
+    within : float or None
+    where : Where
+    recall : float or None
+    """
+
+    queries: np.ndarray
+    k: int | None
+    metric: str
+    within: float | None
+    where: Where
+    recall: float | None
+
+
 def check_date(name: str, date: str) -> None:
     """Raise InvalidArgument unless it is a date, or a date and time without a zone, in ISO 8601."""
     try:

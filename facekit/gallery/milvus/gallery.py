@@ -36,6 +36,7 @@ from facekit.gallery.records import (
     Person,
     Photo,
     PhotoChange,
+    Search,
     StoredFace,
     Where,
 )
@@ -151,24 +152,17 @@ class MilvusGallery(Backend):
             turn.commit(change, highest)
         return ids
 
-    def _search(
-        self,
-        queries: np.ndarray,
-        k: int | None,
-        metric: str,
-        within: float | None,
-        where: Where,
-        recall: float | None,
-    ) -> Answers[list[Hit]]:
-        some = rows.condition(where)
-        if some is None or not len(queries):
-            return Answers([] for _ in queries)
+    def _search(self, asked: Search) -> Answers[list[Hit]]:
+        some = rows.condition(asked.where)
+        if some is None or not len(asked.queries):
+            return Answers([] for _ in asked.queries)
 
         def work(view: View) -> Answers[list[Hit]]:
-            index = None if recall is None else hnsw.known(self._server, view)
-            ef, share = approximation.effort(index, k, metric, recall)
-            asked = nearest.Question(k, metric, within, view.condition("faces", some), ef)
-            return Answers(nearest.nearest(self._server, view, queries, asked), share)
+            index = None if asked.recall is None else hnsw.known(self._server, view)
+            ef, share = approximation.effort(index, asked)
+            condition = view.condition("faces", some)
+            question = nearest.Question(asked.k, asked.metric, asked.within, condition, ef)
+            return Answers(nearest.nearest(self._server, view, asked.queries, question), share)
 
         return self._turns.steady(work)
 

@@ -28,6 +28,7 @@ from facekit.gallery.records import (
     Person,
     Photo,
     PhotoChange,
+    Search,
     StoredFace,
     Where,
 )
@@ -145,19 +146,10 @@ class PostgresGallery(Backend):
             changes.drop_photos(db, taken)
             return changes.insert(db, entries, vectors, self.database.oid(TYPES[self.dtype]))
 
-    def _search(
-        self,
-        queries: np.ndarray,
-        k: int | None,
-        metric: str,
-        within: float | None,
-        where: Where,
-        recall: float | None,
-    ) -> Answers[list[Hit]]:
+    def _search(self, asked: Search) -> Answers[list[Hit]]:
         with self.database.reading() as db:
-            ef, share = approximation.effort(hnsw.known(db), k, metric, recall)
-            asked = (queries, k, metric, within, where)
-            return Answers(searching.search(db, TYPES[self.dtype], *asked, ef), share)
+            ef, share = approximation.effort(hnsw.known(db), asked)
+            return Answers(searching.search(db, TYPES[self.dtype], asked, ef), share)
 
     def faces(self, where: Where = EVERYTHING) -> Iterator[tuple[StoredFace, np.ndarray]]:
         """See ``Backend.faces``."""

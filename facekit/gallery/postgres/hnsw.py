@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from psycopg import Connection
 
 from facekit.errors import GalleryError, InvalidArgument
@@ -18,6 +19,7 @@ from facekit.gallery.approximation import (
 from facekit.gallery.postgres.schema import pgvector_version
 from facekit.gallery.postgres.searching import search
 from facekit.gallery.postgres.vectors import TYPES
+from facekit.gallery.records import EVERYTHING, Search
 
 if TYPE_CHECKING:
     from facekit.gallery.postgres.gallery import PostgresGallery
@@ -85,13 +87,13 @@ def measure(gallery: PostgresGallery, metric: str, ef: int) -> Approximation:
             "FROM face) AS placed JOIN face USING (id) WHERE place %% %s = 0 ORDER BY id LIMIT %s"
         )
         asked = db.execute(query, (step, QUERIES), binary=True).fetchall()
+    dimension = gallery.origin.dimension
+    vectors = np.array([vector for _, vector in asked], np.float32).reshape(-1, dimension)
     found = []
     for kept in (0, ef):
         with gallery.database.reading() as db:
-            hits = [
-                search(db, TYPES[gallery.dtype], vector[None], NEAREST + 1, metric, ef=kept)[0]
-                for _, vector in asked
-            ]
+            question = Search(vectors, NEAREST + 1, metric, None, EVERYTHING, None)
+            hits = search(db, TYPES[gallery.dtype], question, kept)
         found.append([others(some, number) for some, (number, _) in zip(hits, asked, strict=True)])
     recall = share_found(zip(*found, strict=True))
     known_now = Approximation(angle(metric), recall, len(asked), faces, ef)

@@ -9,24 +9,15 @@ import numpy as np
 from psycopg import Connection
 
 from facekit.gallery.postgres import nearest, rows
-from facekit.gallery.records import EVERYTHING, Hit, StoredFace, Where
+from facekit.gallery.records import Hit, Search, StoredFace, Where
 
 # Queries from which on it is faster to fetch all vectors than to have them scanned for each
 # (100,000 x 128 on the same machine: 40 ms a query, 0.5 s for all vectors).
 _MANY = 12
 
 
-def search(
-    db: Connection[Any],
-    kind: str,
-    vectors: np.ndarray,
-    k: int | None,
-    metric: str,
-    within: float | None = None,
-    where: Where = EVERYTHING,
-    ef: int = 0,
-) -> list[list[Hit]]:
-    """The nearest faces of each vector ``(Q, D)``, as ``Backend.search`` says.
+def search(db: Connection[Any], kind: str, asked: Search, ef: int = 0) -> list[list[Hit]]:
+    """The nearest faces of each query.
 
     Parameters
     ----------
@@ -34,10 +25,12 @@ def search(
         In a transaction that sees one state.
     kind : str
         The vectors' type in the database.
+    asked : Search
     ef : int
         Candidates that the index keeps; 0 for an exact search.
     """
-    queries = np.asarray(vectors, np.float64)
+    queries = np.asarray(asked.queries, np.float64)
+    k, metric, within, where = asked.k, asked.metric, asked.within, asked.where
     if not ef and k is not None and len(queries) >= _MANY:
         found: list[list[int] | None] = [
             *nearest.streamed(db, queries, k, metric, within, where, kind)

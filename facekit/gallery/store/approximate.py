@@ -23,7 +23,7 @@ import numpy as np
 from facekit import distance, extras
 from facekit.errors import GalleryError, MissingDependency
 from facekit.gallery import topk
-from facekit.gallery.records import MOST_MEASURED
+from facekit.gallery.records import MOST_MEASURED, Search
 from facekit.gallery.store.state import State
 from facekit.runtime import cpu_count
 
@@ -182,29 +182,26 @@ def nearest(
     kept: Kept | None,
     matrix: np.ndarray,
     norms: np.ndarray,
-    queries: np.ndarray,
-    k: int | None,
-    metric: str,
-    within: float | None,
+    asked: Search,
     allowed: np.ndarray | None,
     excluded: np.ndarray,
-    recall: float | None,
 ) -> tuple[list[topk.Found], float]:
     """As ``topk.nearest``, by an index where it is known to find that share; and what share.
 
     Exact, so 1: without ``recall`` or such an index; with ``allowed``; where more than a tenth
     of the slots is excluded; for more queries than it is faster for; for the euclidean
-    distance; for all faces, unless ``within``
-    leaves fewer than the index was measured for.
+    distance; for all faces, unless ``within`` leaves fewer than the index was measured for.
 
     Distances are exact always: the index only says which rows are measured.
     """
+    queries, k, metric, within = asked.queries, asked.k, asked.metric, asked.within
     rest = (k, metric, within, allowed, excluded)
     wanted = k if k is not None or within is None else LEVELS[-1]
     effort = None
     suits = allowed is None and len(excluded) * _FEW_OUT <= len(matrix) and metric != "euclidean"
-    if kept is not None and recall is not None and suits and len(queries) <= kept.facts.queries:
-        effort = kept.facts.effort(wanted, recall)
+    suits &= kept is not None and len(queries) <= kept.facts.queries
+    if kept is not None and suits and asked.recall is not None:
+        effort = kept.facts.effort(wanted, asked.recall)
     if kept is None or wanted is None or effort is None:
         return topk.nearest(matrix, norms, queries, *rest), 1.0
     used = kept.facts.state.used

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from facekit import extras
-from facekit.gallery import packing, topk
+from facekit.gallery import packing, records, topk
 from facekit.gallery.store import approximate
 from facekit.gallery.store.approximate import LEVELS, Effort, Facts, Kept
 from facekit.gallery.store.state import State
@@ -155,8 +155,8 @@ class _Search:
 
     def by(self, effort: Effort, queries: np.ndarray, k: int) -> list[topk.Found]:
         kept = Kept(Facts(self.state, "", (effort,), len(queries), ""), self.index)
-        rest = (k, "cosine", None, None, _NONE, 0.0)
-        return approximate.nearest(kept, self.matrix, self.norms, queries, *rest)[0]
+        asked = records.Search(queries, k, "cosine", None, records.EVERYTHING, 0.0)
+        return approximate.nearest(kept, self.matrix, self.norms, asked, None, _NONE)[0]
 
 
 def _efforts(

@@ -25,6 +25,7 @@ from facekit.gallery.records import (
     Person,
     Photo,
     PhotoChange,
+    Search,
     StoredFace,
     Where,
 )
@@ -152,49 +153,32 @@ class FolderGallery(Backend):
         self._finish(emptied)
         return ids
 
-    def _search(
-        self,
-        queries: np.ndarray,
-        k: int | None,
-        metric: str,
-        within: float | None,
-        where: Where,
-        recall: float | None,
-    ) -> Answers[list[Hit]]:
+    def _search(self, asked: Search) -> Answers[list[Hit]]:
         # The index is for a few queries at once, the metrics of the angle, k up to 100, and no
         # filter but `named` and `detected`; otherwise the search is exact.
         for _ in range(_ATTEMPTS):
             with suppress(Moved, FileNotFoundError):
-                return self._searched(queries, k, metric, within, where, recall)
+                return self._searched(asked)
         raise GalleryError(
             f"{self.folder} is damaged: vectors are not what was stored.",
             "Restore the folder from a copy, or index the photos anew.",
         )
 
-    def _searched(
-        self,
-        queries: np.ndarray,
-        k: int | None,
-        metric: str,
-        within: float | None,
-        where: Where,
-        recall: float | None,
-    ) -> Answers[list[Hit]]:
+    def _searched(self, asked: Search) -> Answers[list[Hit]]:
         with self._db.reading() as db:
             state = state_of(db)
             matrix, norms = self._view(state)
-            allowed, others = slots_of(db, where)
+            allowed, others = slots_of(db, asked.where)
             excluded = self._holes_of(db, state)
             if others is not None:
                 excluded = np.union1d(excluded, others)
             index = (
                 self._index
-                if recall is None
+                if asked.recall is None
                 else approximate.current(self.folder, state, self._index)
             )
             self._index = index
-            asked = (queries, k, metric, within, allowed, excluded)
-            found, share = approximate.nearest(index, matrix, norms, *asked, recall)
+            found, share = approximate.nearest(index, matrix, norms, asked, allowed, excluded)
             slots = {slot for some, _ in found for slot in some.tolist()}
             faces = faces_at(db, matrix, slots)
         return Answers(
