@@ -82,17 +82,6 @@ def test_who_asks_for_a_recall_that_it_has_gets_the_index(crowd):
             gallery.make_index(**wrong)
 
 
-def test_as_many_candidates_are_kept_as_the_recall_takes(crowd, monkeypatch):
-    gallery, vectors = crowd
-    monkeypatch.setattr(hnsw, "EFFORTS", (2, 1000))
-    low = gallery.make_index(recall=0.1)
-    assert low["index_ef"] == 2
-    high = gallery.make_index(recall=0.999)
-    assert high["index_ef"] >= low["index_ef"]
-    assert high["index_recall"] >= 0.999 or high["index_ef"] == 1000
-    assert gallery.search(vectors[:3], 2, recall=0.1).recall == min(high["index_recall"], 0.9999)
-
-
 def test_a_filter_gets_as_many_as_there_are(kept, monkeypatch):
     """Six faces of 3,000 are meant: HNSW goes on, and where that ends, all are looked at."""
     rng = np.random.default_rng(4)
