@@ -116,5 +116,9 @@ class BulkError(FaceKitError):
     """A folder of shards that cannot be used: of another pipeline, damaged, busy, not writable."""
 
 
+class TrainingError(FaceKitError):
+    """Prepared faces, a recipe or a run that training cannot use."""
+
+
 class NotYetAvailable(FaceKitError, NotImplementedError):
     """An argument that the interface reserves for a coming version."""

@@ -43,6 +43,7 @@ catalog extend face_files compat
 model_cards benchmark
 threshold_fit
 calibration
+training
 cli
 __main__
 """

@@ -1,0 +1,115 @@
+"""People who must not be learnt from, because they are the test: by name, and by face."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+FAR = 1e-6  # of one comparison
+_SHARE = 0.25  # of a person's pictures that resemble one of the excluded people
+_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The people of a test set.
+
+    Attributes
+    ----------
+    people : numpy.ndarray
+        Whom each picture shows, ``str (M,)``.
+    vectors : numpy.ndarray
+        ``float32 (M, D)``, of unit length.
+    threshold : float
+        Cosine at or above which a face is taken for one of them.
+    """
+
+    people: np.ndarray
+    vectors: np.ndarray
+    threshold: float
+
+
+def reference(people: Sequence[str], vectors: np.ndarray) -> Reference:
+    """The people of a test set, with the threshold that the set itself gives.
+
+    It is the cosine that ``FAR`` of all pairs of two of its people reach. One picture is compared
+    with each of the set, so of strangers about ``FAR`` times its size are removed by mistake, which
+    costs little; a person who is in both and is missed would falsify every figure.
+    """
+    names = np.array(people)
+    _, numbers = np.unique(names, return_inverse=True)
+    largest: list[np.ndarray] = []
+    pairs = 0
+    for start in range(0, len(vectors), _ROWS):
+        products = vectors[start : start + _ROWS] @ vectors[start:].T
+        apart = numbers[start : start + _ROWS, None] != numbers[None, start:]
+        apart = np.triu(apart, 1)
+        pairs += int(apart.sum())
+        high = products[apart]
+        keep = min(len(high), 20_000)
+        if keep:
+            largest.append(np.partition(high, -keep)[-keep:])
+    if not pairs:
+        return Reference(names, vectors, 0.5)
+    ordered = np.sort(np.concatenate(largest))[::-1]
+    return Reference(names, vectors, float(ordered[min(int(FAR * pairs), len(ordered) - 1)]))
+
+
+def by_name(people: Sequence[str], reference: Reference) -> set[str]:
+    """Those of some people whose name holds that of one of the reference's.
+
+    ``pins_Tom Cruise`` is Tom_Cruise. Names of one word, and numbers, tell nothing.
+    """
+    excluded = {words for name in set(reference.people.tolist()) if len(words := _words(name)) > 1}
+    longest = max(map(len, excluded), default=0)
+    return {
+        person
+        for person in set(people)
+        for words in [_words(person)]
+        if any(
+            words[start:stop] in excluded
+            for start in range(len(words))
+            for stop in range(start + 2, min(len(words), start + longest) + 1)
+        )
+    }
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[^\W\d_]+", name.casefold()))
+
+
+def by_face(people: Sequence[str], vectors: np.ndarray, reference: Reference) -> np.ndarray:
+    """Which faces show somebody of the reference, ``bool (N,)``.
+
+    Faces of unknown people one by one. A known person goes with all pictures when a quarter of
+    them, or the mean of all, resemble the same person of the reference.
+    """
+    nearest = np.empty(len(vectors), np.int64)
+    cosine = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), _ROWS):
+        products = vectors[start : start + _ROWS] @ reference.vectors.T
+        nearest[start : start + _ROWS] = products.argmax(1)
+        cosine[start : start + _ROWS] = products.max(1)
+    alike = cosine >= reference.threshold
+    gone = alike & np.array([not person for person in people], bool)
+    for rows in _rows(people).values():
+        resembled = Counter(reference.people[nearest[row]] for row in rows if alike[row])
+        share = max(resembled.values(), default=0) / len(rows)
+        mean = vectors[rows].mean(0)
+        mean = mean / max(float(np.linalg.norm(mean)), 1e-12)
+        if share >= _SHARE or float((reference.vectors @ mean).max()) >= reference.threshold:
+            gone[rows] = True
+    return gone
+
+
+def _rows(people: Sequence[str]) -> dict[str, list[int]]:
+    """Which faces show each known person."""
+    rows: dict[str, list[int]] = {}
+    for row, person in enumerate(people):
+        if person:
+            rows.setdefault(person, []).append(row)
+    return rows
