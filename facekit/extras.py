@@ -22,7 +22,11 @@ EXTRAS = {
     "pyarrow": "parquet",
     "pyarrow.parquet": "parquet",
     "pymilvus": "milvus",
+    "pytorch_metric_learning": "train",
+    "pytorch_metric_learning.losses": "train",
     "ray": "ray",
+    "torch": "train",
+    "yaml": "train",
 }
 
 

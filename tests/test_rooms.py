@@ -101,7 +101,8 @@ def test_each_engine_has_one_room():
     assert users("onnxruntime") == {"runtime"}
     assert users("onnx", "joblib") == {"convert"}
     assert users("fire") == {"cli"}
-    frameworks = ("torch", "tensorflow", "keras", "tf_keras", "dlib", "mtcnn", "sklearn", "scipy")
+    assert users("torch") == {"training"}
+    frameworks = ("tensorflow", "keras", "tf_keras", "dlib", "mtcnn", "sklearn", "scipy")
     assert users(*frameworks) == set()
 
 

@@ -1,0 +1,78 @@
+"""What a network is asked to do: say what its teachers say, and tell people apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from facekit import extras
+
+
+def centred(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A teacher's embeddings without their mean, of unit length, and the mean.
+
+    Embeddings of faces have a large part in common; a network that learns it well has learnt the
+    mean face, and the loss says that it is nearly done.
+    """
+    mean = vectors.mean(0)
+    apart = vectors - mean
+    return apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12), mean
+
+
+class Distillation(nn.Module):
+    """1 - cosine between what the network says for each teacher and what the teacher says.
+
+    Parameters
+    ----------
+    weights : mapping of str to float
+        Of each teacher.
+    """
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        super().__init__()
+        self.weights = dict(weights)
+
+    def forward(self, said: list[torch.Tensor], targets: list[torch.Tensor]) -> torch.Tensor:
+        """Mean over the faces, weighted mean over the teachers."""
+        total = said[0].new_zeros((), dtype=torch.float32)
+        for weight, vectors, target in zip(self.weights.values(), said, targets, strict=True):
+            cosine = nn.functional.cosine_similarity(vectors.float(), target, dim=1)
+            total = total + weight * (1 - cosine).mean()
+        return total / sum(self.weights.values())
+
+
+class Identity(nn.Module):
+    """A loss of pytorch-metric-learning on the faces whose people are known.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``IDENTITY``.
+    people : int
+        Classes.
+    dimension : int
+        Length of the embedding.
+    options : mapping
+        Arguments of the loss, by the names that the package gives them.
+    """
+
+    def __init__(self, name: str, people: int, dimension: int, options: Mapping[str, Any]) -> None:
+        super().__init__()
+        losses = extras.load("pytorch_metric_learning.losses", f"The loss {name!r}")
+        make = getattr(losses, IDENTITY[name])
+        classes = {"num_classes": people, "embedding_size": dimension}
+        self.loss = make(**(classes if name != "triplet" else {}), **options)
+
+    def forward(self, embeddings: torch.Tensor, people: torch.Tensor) -> torch.Tensor:
+        """0 where the batch has nobody known."""
+        known = people >= 0
+        if not bool(known.any()):
+            return embeddings.new_zeros(())
+        return self.loss(embeddings[known], people[known])
+
+
+IDENTITY = {"arcface": "ArcFaceLoss", "cosface": "CosFaceLoss", "triplet": "TripletMarginLoss"}
