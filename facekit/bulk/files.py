@@ -11,6 +11,7 @@ from pathlib import Path
 from facekit.errors import BulkError
 
 _ASIDE = ".part"
+_LOCK = "lock"
 
 
 @contextmanager
@@ -48,6 +49,36 @@ def sweep(folder: Path) -> None:
     for path in folder.glob(f".*{_ASIDE}"):
         with suppress(OSError):
             path.unlink()
+
+
+@contextmanager
+def alone(folder: Path, within: str) -> Iterator[None]:
+    """Hold a folder's lock, a file in its sub-folder ``within``; it ends with the process.
+
+    Raises
+    ------
+    BulkError
+        When another run holds it, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    place = folder / within
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place / _LOCK, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise BulkError(
+            f"Another run is writing into {folder}.", "Wait for its end, or name another folder."
+        ) from None
+    except OSError as error:
+        raise BulkError(
+            f"{folder} cannot be written ({error.strerror or error}).", "Name another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _keep_name(folder: Path) -> None:

@@ -19,9 +19,12 @@ class Progress:
     ----------
     silent : bool
         Show nothing.
+    doing : str
+        What is done, where a run has several parts.
     """
 
-    def __init__(self, *, silent: bool) -> None:
+    def __init__(self, *, silent: bool, doing: str = "") -> None:
+        self._doing = doing and f"{doing}: "
         self._silent = silent
         self._terminal = not silent and sys.stderr.isatty()
         self._shown = time.monotonic()
@@ -79,4 +82,4 @@ class Progress:
 
     def _show(self, line: str) -> None:
         begin, end = ("\r\033[K", "") if self._terminal else ("", "\n")
-        print(f"{begin}facekit: {line}", end=end, file=sys.stderr, flush=True)
+        print(f"{begin}facekit: {self._doing}{line}", end=end, file=sys.stderr, flush=True)

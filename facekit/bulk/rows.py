@@ -48,7 +48,7 @@ class Counts:
         )
 
 
-class _File:
+class File:
     """A photo's file, read once: for its pixels and for its hash.
 
     As a file object it is one picture whatever its name looks like: a path could be taken for a
@@ -80,7 +80,7 @@ def rows(kit: FaceKit, photos: Sequence[Listed]) -> Iterator[dict[str, Any]]:
     WeightsUnavailable
         When a network's weights are missing.
     """
-    files = [_File(photo.path) for photo in photos]
+    files = [File(photo.path) for photo in photos]
     for photo, file, result in zip(photos, files, kit.stream(files), strict=True):
         common: dict[str, Any] = {
             "person": _text(photo.person),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +11,11 @@ from facekit import checks, extras
 from facekit.bulk import files, listing, local_engine, plan, ray_engine, shards
 from facekit.bulk.progress import Progress
 from facekit.bulk.rows import Counts
-from facekit.errors import BulkError, FaceKitError, InvalidArgument, UnknownName
+from facekit.errors import FaceKitError, InvalidArgument, UnknownName
 from facekit.gallery.pipelines import origin_of
 from facekit.pipeline import FaceKit
 
 ENGINES = ("local", "ray")
-_LOCK = "lock"
 
 
 def embed(
@@ -100,7 +97,7 @@ def embed(
     # Absolute, as are the photos' paths: other machines have other working folders.
     folder = Path(os.path.abspath(out))  # noqa: PTH100 (resolve would follow links)
     shown = Progress(silent=silent)
-    with _alone(folder):
+    with files.alone(folder, plan.FOLDER):
         files.sweep(folder)
         files.sweep(folder / plan.FOLDER)
         made = plan.opened(folder, origin_of(kit), _choices(kit), batch_size, photos_per_shard)
@@ -157,27 +154,3 @@ def _choices(kit: FaceKit) -> dict[str, Any]:
         "faces": kit.faces,
         "max_faces": kit.max_faces,
     }
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which ends with the process."""
-    from filelock import FileLock, Timeout
-
-    place = folder / plan.FOLDER
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place / _LOCK, timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise BulkError(
-            f"Another run is writing into {folder}.", "Wait for its end, or name another folder."
-        ) from None
-    except OSError as error:
-        raise BulkError(
-            f"{folder} cannot be written ({error.strerror or error}).", "Name another folder."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

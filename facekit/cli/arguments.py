@@ -28,6 +28,7 @@ Commands = Mapping[str, Any]  # name -> command, or a group of them
 _GROUPS = {
     "weights": "Manage weight files",
     "gallery": "Keep people",
+    "dataset": "Collect faces to train on",
     "benchmark": "Measure models and detectors",
 }
 _HELP = ("-h", "--help", "-help")

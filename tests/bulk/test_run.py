@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from facekit import FaceKit, images
-from facekit.bulk import plan, run, shards
+from facekit.bulk import files, plan, run, shards
 from facekit.errors import BulkError, InvalidArgument, MissingDependency, UnknownName
 from facekit.gallery import transfer
 from facekit.gallery.records import Where
@@ -172,7 +172,7 @@ def test_a_shard_of_another_pipeline_is_not_taken_for_done(collection, done, emb
 
 def test_two_runs_do_not_meet(collection, done, embed):
     with (
-        run._alone(done),
+        files.alone(done, plan.FOLDER),
         pytest.raises(BulkError, match="Another run is writing into"),
     ):
         embed(collection, done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,13 +35,23 @@ class Reference:
     threshold: float
 
 
-def reference(people: Sequence[str], vectors: np.ndarray) -> Reference:
+def reference(people: Sequence[str], vectors: np.ndarray, fitted: float | None = None) -> Reference:
     """The people of a test set, with the threshold that the set itself gives.
 
     It is the cosine that ``FAR`` of all pairs of two of its people reach. One picture is compared
     with each of the set, so of strangers about ``FAR`` times its size are removed by mistake (with
     LFW's 9,056 pictures every eleventh), which costs little; a person who is in both and is missed
     would falsify every figure.
+
+    Parameters
+    ----------
+    people : sequence of str
+        Whom each picture shows.
+    vectors : numpy.ndarray
+        ``float32 (M, D)``, of unit length.
+    fitted : float, optional
+        Cosine to take instead for a set of too few pairs to show ``FAR``: its closest strangers
+        may be far from each other.
     """
     names = np.array(people)
     _, numbers = np.unique(names, return_inverse=True)
@@ -56,18 +66,20 @@ def reference(people: Sequence[str], vectors: np.ndarray) -> Reference:
         keep = min(len(high), 20_000)
         if keep:
             largest.append(np.partition(high, -keep)[-keep:])
+    if pairs * FAR < 1 and fitted is not None:
+        return Reference(names, vectors, fitted)
     if not pairs:
         return Reference(names, vectors, 0.5)
     ordered = np.sort(np.concatenate(largest))[::-1]
     return Reference(names, vectors, float(ordered[min(int(FAR * pairs), len(ordered) - 1)]))
 
 
-def by_name(people: Sequence[str], reference: Reference) -> set[str]:
-    """Those of some people whose name holds that of one of the reference's.
+def by_name(people: Iterable[str], excluded_people: Iterable[str]) -> set[str]:
+    """Those of some people whose name holds that of somebody to leave out.
 
     ``pins_Tom Cruise`` is Tom_Cruise. Names of one word, and numbers, tell nothing.
     """
-    excluded = {words for name in set(reference.people.tolist()) if len(words := _words(name)) > 1}
+    excluded = {words for name in set(excluded_people) if len(words := _words(name)) > 1}
     longest = max(map(len, excluded), default=0)
     return {
         person

@@ -7,14 +7,19 @@ on with the first that is missing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
-from facekit import recognizers, zoo
+from facekit import recognizers, store, zoo
 from facekit.bulk.files import in_place
+from facekit.bulk.progress import Progress
+from facekit.bulk.rows import File
+from facekit.errors import InvalidArgument, TrainingError
 from facekit.pipeline import FaceKit
 from facekit.training.faces import cut
 from facekit.training.faces.listing import Picture
@@ -31,7 +36,7 @@ class Part(NamedTuple):
     faces : list of Picture
         Those whose face is kept.
     crops : list of bytes
-        One JPEG a face.
+        One JPEG a face; empty where a part is read without them.
     vectors : dict of str to numpy.ndarray
         What each teacher says of the faces, ``float32 (N, D)``, of unit length, the mirror
         image added.
@@ -57,6 +62,11 @@ class Finder:
         A key of ``cut.KINDS``.
     min_face : int
         Shortest side in pixels of a face that is kept.
+
+    Raises
+    ------
+    UnknownName, InvalidArgument
+        For a name that does not exist, or one that comes twice.
     """
 
     def __init__(
@@ -66,8 +76,23 @@ class Finder:
         self.kit = FaceKit(first, detector_backend, flip=True, max_faces=1)
         self._others = [recognizers.build(zoo.recognizers.get(name)) for name in others]
         self.teachers = [self.kit.model_name, *(other.spec.name for other in self._others)]
+        for name, times in Counter(self.teachers).items():
+            if times > 1:
+                raise InvalidArgument(f"{name} is named twice.", "Name each teacher once.")
         self._cut = cut.KINDS[crop]
         self._min_face = min_face
+
+    def have_weights(self) -> None:
+        """Fetch what is missing, before the work begins.
+
+        Raises
+        ------
+        WeightsUnavailable
+        """
+        self.kit.have_weights()
+        for other in self._others:
+            for key in other.spec.weights:
+                store.ensure(key)
 
     def _look(self, picture: np.ndarray, face: Detection) -> dict[str, Any]:
         x1, y1, x2, y2 = face.raw_box
@@ -83,12 +108,14 @@ class Finder:
             ],
         }
 
-    def find(self, pictures: Sequence[Picture]) -> Part:
-        """Faces of pictures; the most prominent of each."""
-        part = Part([], [], {name: np.empty(0) for name in self.teachers}, [])
+    def find(self, pictures: Sequence[Picture], told: Callable[[int], None]) -> Part:
+        """Faces of pictures, the most prominent of each; ``told`` is called at each picture."""
+        part = Part([], [], {}, [])
         kept: dict[str, list[np.ndarray]] = {name: [] for name in self.teachers}
-        paths = [picture.path for picture in pictures]
-        for picture, result in zip(pictures, self.kit.stream(paths, look=self._look), strict=True):
+        # As a file each is one picture, though its name may look like a pattern.
+        files = (File(picture.path) for picture in pictures)
+        for picture, result in zip(pictures, self.kit.stream(files, look=self._look), strict=True):
+            told(1)
             if result.error is not None:
                 cause = result.error.cause.removeprefix(f"{result.source}: ").rstrip(".")
                 part.dropped.append((picture.path, cause))
@@ -112,20 +139,21 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def find_all(
-    pictures: Sequence[Picture],
-    finder: Finder,
-    folder: Path,
-    told: Callable[[int, int], None],
-) -> Iterator[Part]:
-    """The parts of a collection, those that are there already from their files."""
-    for number, start in enumerate(range(0, len(pictures), PICTURES)):
-        some = pictures[start : start + PICTURES]
-        file = folder / f"{number:05}.npz"
-        if not file.exists():
-            _write(file, finder.find(some))
-        told(start + len(some), len(pictures))
-        yield _read(file)
+def make(pictures: Sequence[Picture], finder: Finder, folder: Path, shown: Progress) -> list[Path]:
+    """Files of the parts of a collection; those that are missing are made."""
+    parts = [
+        (folder / f"{number:05}.npz", pictures[start : start + PICTURES])
+        for number, start in enumerate(range(0, len(pictures), PICTURES))
+    ]
+    todo = [(file, some) for file, some in parts if not file.exists()]
+    left = sum(len(some) for _, some in todo)
+    shown.begin(len(pictures) - left, len(pictures))
+    try:
+        for file, some in todo:
+            _write(file, finder.find(some, shown.advance))
+    finally:
+        shown.end()
+    return [file for file, _ in parts]
 
 
 def _write(file: Path, part: Part) -> None:
@@ -141,18 +169,32 @@ def _write(file: Path, part: Part) -> None:
         np.savez(stream, **arrays)
 
 
-def _read(file: Path) -> Part:
-    with np.load(file, allow_pickle=False) as stored:
-        words = json.loads(stored["words"].tobytes())
-        ends = np.cumsum(stored["sizes"])
-        data = stored["crops"].tobytes()
-        return Part(
-            [Picture(*face) for face in words["faces"]],
-            [data[end - size : end] for end, size in zip(ends, stored["sizes"], strict=True)],
-            {
-                name.removeprefix("vectors/"): stored[name]
-                for name in stored.files
-                if name.startswith("vectors/")
-            },
-            [(path, reason) for path, reason in words["dropped"]],
-        )
+def read(file: Path, *, crops: bool = False) -> Part:
+    """A part, with or without its crops, which are most of it.
+
+    Raises
+    ------
+    TrainingError
+        When its file is damaged.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            words = json.loads(stored["words"].tobytes())
+            return Part(
+                [Picture(*face) for face in words["faces"]],
+                _apart(stored["crops"].tobytes(), stored["sizes"]) if crops else [],
+                {
+                    name.removeprefix("vectors/"): stored[name]
+                    for name in stored.files
+                    if name.startswith("vectors/")
+                },
+                [(path, reason) for path, reason in words["dropped"]],
+            )
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise TrainingError(
+            f"{file} cannot be read ({error}).", "Delete it: the same command makes it again."
+        ) from error
+
+
+def _apart(data: bytes, sizes: np.ndarray) -> list[bytes]:
+    return [data[end - size : end] for end, size in zip(np.cumsum(sizes), sizes, strict=True)]

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from facekit import checks, zoo
-from facekit.bulk.files import in_place
-from facekit.bulk.listing import photos
+from facekit.bulk.files import alone, in_place, sweep
+from facekit.bulk.listing import Listed, photos
+from facekit.bulk.progress import Progress
+from facekit.bulk.rows import File
 from facekit.errors import InvalidArgument, TrainingError
 from facekit.image_fetch import user_path
-from facekit.pipeline import FaceKit
-from facekit.progress import bar
-from facekit.training.faces import cut, exclusion, parts, shards, splits
-from facekit.training.faces.listing import Picture, pictures
+from facekit.training.faces import cut, exclusion, finish, parts, shards
+from facekit.training.faces.listing import NOBODY, Picture, pictures
 
 # Both may teach what is shipped: public domain, and Apache-2.0.
 TEACHERS = ("MobileFaceNet-Foamliu", "Dlib")
-ABOUT = "prepared.json"
-_PARTS = "parts"
+_PARTS, _SETTINGS = "parts", "settings.json"
+_FITTED_FAR = 1e-4  # the least that thresholds are fitted for
+_SAID = {  # of a setting that differs
+    "listed": "pictures or people",
+    "pipeline": "detector or recognizer",
+    "exclude": "people to leave out",
+}
 
 
 def prepare(
@@ -50,7 +55,8 @@ def prepare(
     images, identities : str
         See ``facekit.training.faces.listing.pictures``.
     out : str
-        Folder to write. A run that was stopped goes on there.
+        Folder to write. A run that was stopped goes on there; one that has nothing to do does
+        nothing. Pictures in it are its own, and never part of the collection.
     exclude : str, optional
         Folder of a test set, a sub-folder a person, such as LFW's pictures: its people are left
         out, by name and by face.
@@ -68,7 +74,7 @@ def prepare(
     validation, test : float
         Shares of the known people that are held out.
     silent : bool
-        Draw no progress.
+        Show no progress on stderr.
 
     Returns
     -------
@@ -83,8 +89,13 @@ def prepare(
         For arguments that cannot be used.
     TrainingError
         When ``out`` holds faces that were prepared otherwise.
+    BulkError
+        When another run is writing there, or it cannot be written.
+    WeightsUnavailable
+        When a network's weights are missing.
     """
     cut.check(crop)
+    shards.check(layout)
     checks.check_count("min_face", min_face)
     for name, share in (("validation", validation), ("test", test)):
         checks.check_number(name, share, 0)
@@ -96,8 +107,15 @@ def prepare(
     if not teachers:
         raise InvalidArgument("teachers is empty.", "Name a recognizer: it tells who is whom.")
     finder = parts.Finder(teachers, detector_backend, crop, min_face)
-    folder = user_path(out)
-    listed = list(pictures(images, identities))
+    # Absolute, as are the pictures' paths: pictures in it are told apart by them.
+    folder = Path(os.path.abspath(user_path(out)))  # noqa: PTH100 (resolve would follow links)
+    listed = _outside(folder, pictures(images, identities))
+    if not listed:
+        raise InvalidArgument(
+            f"{images} names no picture.", "Name a folder, a pattern such as 'faces/**' or a list."
+        )
+    excluded = list(photos(exclude)) if exclude is not None else []
+    finder.have_weights()
     settings = {
         "listed": _digest(listed),
         "exclude": exclude,
@@ -109,15 +127,56 @@ def prepare(
         "validation": validation,
         "test": test,
     }
-    done = _begin(folder, settings)
-    if done is not None:
-        return done
-    listed, doubles = _once(listed)
-    reference = _reference(exclude, finder, folder, silent) if exclude else None
-    found = list(parts.find_all(listed, finder, folder / _PARTS, bar("Finding faces", silent)))
-    about = _finish(folder, found, doubles, reference, settings)
-    shutil.rmtree(folder / _PARTS)
+    about = _finished(folder, settings)
+    if about is None:
+        with alone(folder, _PARTS):
+            try:
+                about = _finished(folder, settings) or _made(
+                    *(folder, settings, finder, _once(listed, identities), excluded, silent)
+                )
+            except InvalidArgument:  # what is begun is of no use for other arguments
+                shutil.rmtree(folder / _PARTS, ignore_errors=True)
+                raise
+    shutil.rmtree(folder / _PARTS, ignore_errors=True)
     return about
+
+
+def _made(
+    folder: Path,
+    settings: Mapping[str, Any],
+    finder: parts.Finder,
+    listed: tuple[list[Picture], list[tuple[str, str]]],
+    excluded: Sequence[Listed],
+    silent: bool,
+) -> dict[str, Any]:
+    for place in (folder, folder / _PARTS, folder / finish.TEACHERS):
+        sweep(place)
+    begun = _records(folder)[1]
+    if not begun.exists():
+        with in_place(begun) as aside:
+            aside.write_text(json.dumps({"settings": settings}), "utf-8")
+    reference = _reference(excluded, finder, folder, silent)
+    names = {photo.person or "" for photo in excluded}
+    found, doubles = listed
+    shown = Progress(silent=silent, doing="finding faces")
+    files = parts.make(found, finder, folder / _PARTS, shown)
+    return finish.finish(folder, settings, files, doubles, reference, names)
+
+
+def _outside(folder: Path, listed: Iterable[Picture]) -> list[Picture]:
+    """The pictures that are not in the folder to write.
+
+    There an earlier run may have left some, but only if there was one.
+    """
+    found = list(listed)
+    inside = os.path.join(folder, "")  # noqa: PTH118 (with the separator at the end)
+    outside = [picture for picture in found if not picture.path.startswith(inside)]
+    if len(outside) < len(found) and not any(file.exists() for file in _records(folder)):
+        raise InvalidArgument(
+            f"{folder} holds {len(found) - len(outside):,} of the pictures to prepare.",
+            "Name a folder with --out that holds none.",
+        )
+    return outside
 
 
 def _digest(listed: Sequence[Picture]) -> str:
@@ -125,26 +184,44 @@ def _digest(listed: Sequence[Picture]) -> str:
     return hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _begin(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What is there already, if that is all."""
-    finished, begun = folder / ABOUT, folder / _PARTS / "settings.json"
+def _records(folder: Path) -> tuple[Path, Path]:
+    """What a run leaves when it is done, and when it begins."""
+    return folder / finish.ABOUT, folder / _PARTS / _SETTINGS
+
+
+def _finished(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is there already, if that is all; otherwise what is begun has the same settings."""
+    finished, begun = _records(folder)
     for file in (finished, begun):
         if not file.exists():
             continue
-        about = json.loads(file.read_text("utf-8"))
-        if about["settings"] != settings:
+        try:
+            about = json.loads(file.read_text("utf-8", "surrogateescape"))
+            differs = [key for key in settings if about["settings"].get(key) != settings[key]]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise TrainingError(
-                f"{folder} holds faces of other pictures or other settings.",
+                f"{file} is not what prepare writes.", "Name another folder with --out."
+            ) from error
+        if differs:
+            raise TrainingError(
+                f"{folder} was begun with other "
+                f"{', '.join(_SAID.get(key, key) for key in differs)}.",
                 "Name another folder with --out, or remove this one.",
             )
         return about if file is finished else None
-    with in_place(begun) as aside:
-        aside.write_text(json.dumps({"settings": settings}), "utf-8")
     return None
 
 
-def _once(listed: Sequence[Picture]) -> tuple[list[Picture], list[tuple[str, str]]]:
-    """Each numbered picture once: CelebA's repositories overlap, and the first is taken."""
+def _once(
+    listed: Sequence[Picture], identities: str | None
+) -> tuple[list[Picture], list[tuple[str, str]]]:
+    """Each numbered picture once: CelebA's repositories overlap, and the first is taken.
+
+    Only where a file says who is on the picture of a name. In folders of people, pictures of one
+    name are different ones.
+    """
+    if identities in (None, NOBODY):
+        return list(listed), []
     seen: dict[tuple[str, str], str] = {}
     kept, doubles = [], []
     for picture in listed:
@@ -157,106 +234,40 @@ def _once(listed: Sequence[Picture]) -> tuple[list[Picture], list[tuple[str, str
 
 
 def _reference(
-    exclude: str, finder: parts.Finder, folder: Path, silent: bool
-) -> exclusion.Reference:
+    excluded: Sequence[Listed], finder: parts.Finder, folder: Path, silent: bool
+) -> exclusion.Reference | None:
     """The people to leave out; kept aside, because embedding them takes a while."""
+    if not excluded:
+        return None
     file = folder / _PARTS / "excluded.npz"
     if not file.exists():
         people, vectors = [], []
-        listed = list(photos(exclude))
-        told = bar("Embedding whom to leave out", silent)
-        kit: FaceKit = finder.kit
-        for number, (photo, result) in enumerate(
-            zip(listed, kit.stream([photo.path for photo in listed]), strict=True), 1
-        ):
-            told(number, len(listed))
+        shown = Progress(silent=silent, doing="looking at whom to leave out")
+        shown.begin(0, len(excluded))
+        results = finder.kit.stream(File(photo.path) for photo in excluded)
+        for photo, result in zip(excluded, results, strict=True):
+            shown.advance(1)
             if result.error is None:
                 people.append(photo.person or "")
                 vectors.append(result.faces[0].vector)
+        shown.end()
         if not vectors:
-            raise InvalidArgument(f"{exclude} shows no face.", "Name a folder with people in it.")
+            raise InvalidArgument(
+                f"None of the {len(excluded):,} pictures of people to leave out shows a face.",
+                "Name a folder with people in it.",
+            )
         with in_place(file) as aside, aside.open("wb") as stream:
             np.savez(stream, people=np.array(people), vectors=parts.unit(np.array(vectors)))
     with np.load(file, allow_pickle=False) as stored:
-        return exclusion.reference(stored["people"].tolist(), stored["vectors"])
+        people, vectors = stored["people"].tolist(), stored["vectors"]
+    return exclusion.reference(people, vectors, _fitted(finder))
 
 
-def _finish(
-    folder: Path,
-    found: Sequence[parts.Part],
-    doubles: Sequence[tuple[str, str]],
-    reference: exclusion.Reference | None,
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Leave people out, split the others, write everything and count it."""
-    faces = [face for part in found for face in part.faces]
-    if not faces:
-        raise InvalidArgument("No picture shows a face.", "Name other pictures.")
-    images = [crop for part in found for crop in part.crops]
-    vectors = {
-        name: np.concatenate([part.vectors[name] for part in found if len(part.faces)])
-        for name in settings["teachers"]
-    }
-    dropped = [*doubles, *(row for part in found for row in part.dropped)]
-    people = [face.person for face in faces]
-    keep = np.ones(len(faces), bool)
-    excluded: dict[str, Any] = {}
-    if reference is not None:
-        named = exclusion.by_name(people, reference)
-        of_name = np.array([person in named for person in people])
-        of_face = exclusion.by_face(people, next(iter(vectors.values())), reference) & ~of_name
-        for how, rows in (("name", of_name), ("face", of_face)):
-            gone = [faces[row] for row in np.flatnonzero(rows)]
-            excluded[how] = {
-                "pictures": len(gone),
-                "people": len({face.person for face in gone if face.person}),
-            }
-            dropped += [(face.path, f"somebody to leave out, by {how}") for face in gone]
-        excluded["threshold"] = round(reference.threshold, 4)
-        keep = ~(of_name | of_face)
-    rows = np.flatnonzero(keep)
-    people = [people[row] for row in rows]
-    names = splits.split(people, (settings["validation"], settings["test"]))
-    splits.check_apart(people, names)
-    kept = [
-        shards.Kept(f"{row:07}", name, faces[row].person, faces[row].path, "")
-        for row, name in zip(rows, names, strict=True)
-    ]
-    for name, rows_of in vectors.items():
-        file = folder / "teachers" / f"{name}.npy"
-        with in_place(file) as aside, aside.open("wb") as stream:
-            np.save(stream, rows_of[rows].astype(np.float16))
-    shards.write(folder, kept, [images[row] for row in rows], settings["layout"])
-    shards.write_rows(folder / "dropped.csv", [("path", "reason"), *dropped])
-    about = {
-        "settings": dict(settings),
-        **_counts(kept, dropped, excluded),
-    }
-    with in_place(folder / ABOUT) as aside:
-        aside.write_text(json.dumps(about, indent=1, ensure_ascii=False), "utf-8")
-    return about
-
-
-def _counts(
-    kept: Sequence[shards.Kept],
-    dropped: Sequence[tuple[str, str]],
-    excluded: Mapping[str, Any],
-) -> dict[str, Any]:
-    people = Counter(face.person for face in kept if face.person)
-    reasons = Counter(reason for _, reason in dropped)
-    return {
-        "pictures": len(kept) + len(dropped),
-        "faces": len(kept),
-        "people": len(people),
-        "photos_per_person": round(sum(people.values()) / len(people), 2) if people else None,
-        "unknown": sum(not face.person for face in kept),
-        "splits": {
-            name: {
-                "faces": sum(face.split == name for face in kept),
-                "people": len({face.person for face in kept if face.split == name} - {""}),
-            }
-            for name in splits.NAMES
-        },
-        "dropped": dict(reasons.most_common()),
-        "excluded": dict(excluded),
-    }
+def _fitted(finder: parts.Finder) -> float | None:
+    """The recognizer's fitted threshold as a cosine, if it has one."""
+    try:
+        fitted = finder.kit.fitted_threshold("cosine", _FITTED_FAR, given=False)
+    except InvalidArgument:
+        return None
+    assert fitted.value is not None
+    return 1 - fitted.value

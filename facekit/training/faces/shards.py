@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 import tarfile
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +19,8 @@ from facekit.errors import TrainingError, UnknownName
 FACES = 4096  # of one shard
 LAYOUTS = ("shards", "folders")
 TABLE = "faces.csv"
+_UNKNOWN = "unknown"  # folder of people whom nobody knows
+_BYTES = 200  # of a folder's name: file systems take 255
 
 
 class Kept(NamedTuple):
@@ -30,7 +35,7 @@ class Kept(NamedTuple):
     person : str
         Empty where nobody knows.
     path : str
-        The picture that it comes from, relative to the collection.
+        The picture that it comes from, absolute.
     file : str
         The shard or picture that holds it, relative to the prepared folder.
     """
@@ -42,30 +47,67 @@ class Kept(NamedTuple):
     file: str
 
 
-def write(folder: Path, faces: Sequence[Kept], crops: Sequence[bytes], layout: str) -> list[Kept]:
-    """Write crops, and the table of them last; the faces come back with their files."""
+def check(layout: str) -> None:
+    """Raise ``UnknownName`` for a layout that does not exist."""
     if layout not in LAYOUTS:
         raise UnknownName("layout", layout, LAYOUTS)
-    made: dict[int, Kept] = {}
-    for name in sorted({face.split for face in faces}):
-        rows = [row for row, face in enumerate(faces) if face.split == name]
-        for number, start in enumerate(range(0, len(rows), FACES)):
-            some = rows[start : start + FACES]
-            if layout == "shards":
-                file = f"{name}-{number:06}.tar"
-                _write_shard(folder / file, [(faces[row].key, crops[row]) for row in some])
-                for row in some:
-                    made[row] = faces[row]._replace(file=file)
-                continue
-            for row in some:
-                person = re.sub(r"[^\w .-]", "_", faces[row].person) or "unknown"
-                file = f"{name}/{person}/{faces[row].key}.jpg"
-                with in_place(folder / file) as aside:
-                    aside.write_bytes(crops[row])
-                made[row] = faces[row]._replace(file=file)
-    kept = [made[row] for row in range(len(faces))]
+
+
+def write(folder: Path, faces: Sequence[Kept], crops: Iterable[bytes], layout: str) -> list[Kept]:
+    """Write crops, and the table of them last; the faces come back with their files.
+
+    Crops are taken one by one: no more than a shard of each split is held.
+    """
+    check(layout)
+    writing = _into_shards if layout == "shards" else _into_folders
+    files = writing(folder, faces, crops)
+    kept = [face._replace(file=file) for face, file in zip(faces, files, strict=True)]
     write_rows(folder / TABLE, [Kept._fields, *kept])
     return kept
+
+
+def _into_shards(folder: Path, faces: Sequence[Kept], crops: Iterable[bytes]) -> Iterator[str]:
+    """Each face's shard; one is written when it is full."""
+    count: Counter[str] = Counter()
+    begun: dict[str, list[tuple[str, bytes]]] = {}
+    for face, crop in zip(faces, crops, strict=True):
+        file = f"{face.split}-{count[face.split] // FACES:06}.tar"
+        count[face.split] += 1
+        begun.setdefault(file, []).append((face.key, crop))
+        if len(begun[file]) == FACES:
+            _write_shard(folder / file, begun.pop(file))
+        yield file
+    for file, pictures in begun.items():
+        _write_shard(folder / file, pictures)
+
+
+def _into_folders(folder: Path, faces: Sequence[Kept], crops: Iterable[bytes]) -> Iterator[str]:
+    names = folder_names({face.person for face in faces})
+    for face, crop in zip(faces, crops, strict=True):
+        file = f"{face.split}/{names[face.person]}/{face.key}.jpg"
+        with in_place(folder / file) as aside:
+            aside.write_bytes(crop)
+        yield file
+
+
+def folder_names(people: Iterable[str]) -> dict[str, str]:
+    """A folder for each person, named alike: any file system takes it, and no two have the same.
+
+    Where a name holds what files may not, or differs from another's only in ways that some
+    systems don't see, the folder's has a part of the name's hash at its end.
+    """
+    names = {"": _UNKNOWN}
+    taken = {_UNKNOWN}
+    for person in sorted(set(people) - {""}):
+        plain = re.sub(r"[^\w .-]", "_", person).encode()[:_BYTES].decode(errors="ignore")
+        name = plain.strip(" .")
+        seen = unicodedata.normalize("NFKC", name).casefold()
+        if name != person or seen in taken:
+            digest = hashlib.sha256(person.encode("utf-8", "surrogateescape")).hexdigest()
+            name = f"{name}-{digest[:8]}"
+        taken.add(seen)
+        names[person] = name
+    return names
 
 
 def write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:

@@ -27,7 +27,7 @@ def split(people: Sequence[str], shares: Sequence[float]) -> list[str]:
         if not person:
             made.append("train")
             continue
-        digest = hashlib.sha256(person.encode()).digest()
+        digest = hashlib.sha256(person.encode("utf-8", "surrogateescape")).digest()
         place = int.from_bytes(digest[:8], "big") / 2**64
         made.append(
             "test" if place < test else "validation" if place < test + validation else "train"
