@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,9 @@ def by_name(people: Iterable[str], excluded_people: Iterable[str]) -> set[str]:
 
 
 def _words(name: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"[^\W\d_]+", name.casefold()))
+    # Accents come and go: Penélope is Penelope.
+    bare = (c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return tuple(re.findall(r"[^\W\d_]+", "".join(bare).casefold()))
 
 
 def by_face(people: Sequence[str], vectors: np.ndarray, reference: Reference) -> np.ndarray:

@@ -105,7 +105,8 @@ def folder_names(people: Iterable[str]) -> dict[str, str]:
         if name != person or seen in taken:
             digest = hashlib.sha256(person.encode("utf-8", "surrogateescape")).hexdigest()
             name = f"{name}-{digest[:8]}"
-        taken.add(seen)
+        else:
+            taken.add(seen)
         names[person] = name
     return names
 
