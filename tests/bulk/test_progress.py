@@ -42,3 +42,12 @@ def test_a_terminal_has_one_line_that_goes(clock, capsys, monkeypatch):
 def test_silence(clock, capsys):
     run(clock, silent=True)
     assert capsys.readouterr().err == ""
+
+
+def test_a_run_of_several_parts_says_which(clock, capsys):
+    shown = progress.Progress(silent=False, doing="finding faces")
+    shown.begin(0, 100)
+    clock[0] += 100
+    shown.advance(50)
+    said = capsys.readouterr().err
+    assert said == "facekit: finding faces: 50 of 100 photos (50%), 0.5 a second, 01:40 left\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from facekit.cli.text.layout import counted, table, wrapped
+from facekit.cli.text.layout import counted, table
 
 _SHOWN = 20  # reasons
 
@@ -17,7 +17,7 @@ def prepared(value: dict[str, Any]) -> str:
     if value["people"]:
         people += f", {value['photos_per_person']:.1f} photos each on average"
     if value["unknown"]:
-        people += f"; {counted(value['unknown'], 'face')} of nobody knows whom"
+        people += f"; {counted(value['unknown'], 'face')} of unknown people"
     splits = [(name, split["faces"], split["people"]) for name, split in value["splits"].items()]
     lines += [people, "", table(splits, ("split", "faces", "people"))]
     if value["dropped"]:
@@ -27,16 +27,17 @@ def prepared(value: dict[str, Any]) -> str:
             lines.append(f"... and {len(rows) - _SHOWN} more reasons")
         lines.append("dropped.csv has the reason of each picture")
     if value["excluded"]:
-        lines += ["", *wrapped(_left_out(value["excluded"]))]
+        lines += ["", *_left_out(value["excluded"])]
     return "\n".join(lines)
 
 
-def _left_out(excluded: dict[str, Any]) -> str:
-    by = []
+def _left_out(excluded: dict[str, Any]) -> list[str]:
+    lines = []
     for how in ("name", "face"):
-        photos = counted(excluded[how]["pictures"], "photo")
-        by.append(f"by {how} {_people(excluded[how]['people'])} on {photos}")
-    return f"left out: {', '.join(by)} (alike from a cosine of {excluded['threshold']:.4f})"
+        people, photos = _people(excluded[how]["people"]), excluded[how]["pictures"]
+        lines.append(f"left out by {how}: {people}, {counted(photos, 'photo')}")
+    lines[-1] += f" (alike from a cosine of {excluded['threshold']:.4f})"
+    return lines
 
 
 def _people(count: int) -> str:
