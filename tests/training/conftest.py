@@ -16,6 +16,8 @@ def drawn():
     torch = pytest.importorskip("torch", reason="torch trains networks: facekit[train]")
     from facekit.training.network import ConvNeXt
 
+    torch.set_num_threads(1)  # two that wait for each other on a busy machine take minutes
+
     def make(seed=0, **changes):
         torch.manual_seed(seed)
         network = ConvNeXt(TEACHERS, **{**NETWORK, **changes}).eval()
