@@ -34,6 +34,8 @@ def page() -> str:
     """The whole page as Markdown."""
     lines = [_HEAD, "## Recognizers", ""]
     for recognizer in zoo.recognizers:
+        if any(get(key).local is not None for key in recognizer.weights):
+            continue  # of whoever makes the page
         lines += [*_recognizer(recognizer), ""]
     lines += ["## Detectors", ""]
     for detector in zoo.detectors:

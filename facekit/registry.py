@@ -2,17 +2,17 @@
 
 Names are case-insensitive and may have aliases; packages add their own through
 an entry point group, read only when a name is not found among the built-in ones
-or when everything is listed. A prefix before a colon opens the door to names that nobody
-lists: ``deepface:VGG-Face``.
+or when everything is listed. A source has more names, asked anew each time: they may come and go.
+A prefix before a colon opens the door to names that nobody lists: ``deepface:VGG-Face``.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from facekit.errors import InvalidArgument, UnknownName
+from facekit.errors import FaceKitError, InvalidArgument, UnknownName
 
 
 class Named(Protocol):
@@ -45,6 +45,7 @@ class Registry(Generic[Spec]):
         self._specs: dict[str, Spec] = {}
         self._keys: dict[str, str] = {}
         self._makers: dict[str, Callable[[str], Spec]] = {}
+        self._sources: list[Callable[[], Mapping[str, Callable[[], Spec]]]] = []
 
     def register(self, spec: Spec, *, replace: bool = False) -> Spec:
         """Add a spec under its name and aliases.
@@ -90,9 +91,19 @@ class Registry(Generic[Spec]):
             )
         self._makers[key] = make
 
+    def register_source(self, source: Callable[[], Mapping[str, Callable[[], Spec]]]) -> None:
+        """Look for names that are not registered in a source too.
+
+        Parameters
+        ----------
+        source : callable
+            Gives what makes the spec of each name that it has at the moment.
+        """
+        self._sources.append(source)
+
     def unregister(self, name: str) -> None:
-        """Forget a spec and all its aliases."""
-        spec = self._find(name)
+        """Forget a spec and all its aliases; what a source has stays with it."""
+        spec = self._registered(name)
         if spec is None:
             raise UnknownName(self.kind, name, self._specs)
         del self._specs[spec.name]
@@ -112,26 +123,58 @@ class Registry(Generic[Spec]):
         prefix, colon, rest = str(name).partition(":")
         make = self._makers.get(prefix.casefold()) if colon else None
         if make is None:
-            raise UnknownName(self.kind, name, self._specs)
+            raise UnknownName(self.kind, name, {*self._specs, *self._elsewhere()})
         return make(rest)
 
     def names(self) -> list[str]:
         """All names, sorted, without aliases."""
-        self._load_entry_points()
-        return sorted(self._specs, key=str.casefold)
+        return [spec.name for spec in self]
 
     def __iter__(self) -> Iterator[Spec]:
-        return iter([self._specs[n] for n in self.names()])
+        self._load_entry_points()
+        found = {**self._specs, **self._made_elsewhere()}
+        return iter([found[n] for n in sorted(found, key=str.casefold)])
 
     def __contains__(self, name: object) -> bool:
-        """Whether a name is registered; what a prefix could make is not."""
+        """Whether a name is registered or a source has it; what a prefix could make is not."""
         return self._find(name) is not None
 
-    def _find(self, name: object) -> Spec | None:
+    def is_registered(self, name: object) -> bool:
+        """Whether a name is registered; what a source has is not."""
+        return self._registered(name) is not None
+
+    def _registered(self, name: object) -> Spec | None:
         key = str(name).casefold()
         if key not in self._keys:
             self._load_entry_points()
         return self._specs[self._keys[key]] if key in self._keys else None
+
+    def _find(self, name: object) -> Spec | None:
+        spec = self._registered(name)
+        if spec is not None:
+            return spec
+        key = str(name).casefold()
+        return next((make() for n, make in self._elsewhere().items() if n.casefold() == key), None)
+
+    def _elsewhere(self) -> dict[str, Callable[[], Spec]]:
+        """What the sources have; a registered name stands before theirs."""
+        return {
+            name: make
+            for source in self._sources
+            for name, make in source().items()
+            if name.casefold() not in self._keys
+        }
+
+    def _made_elsewhere(self) -> dict[str, Spec]:
+        made = {}
+        for name, make in self._elsewhere().items():
+            try:
+                made[name] = make()
+            except FaceKitError as error:  # one bad file must not hide all models
+                warnings.warn(
+                    f"The {self.kind} {name!r} is left out: {error}", RuntimeWarning, stacklevel=4
+                )
+        return made
 
     def _load_entry_points(self) -> None:
         group, self._group = self._group, None

@@ -186,3 +186,37 @@ def test_a_package_that_fails_does_not_take_the_others_along(plugins):
     assert "broken" in messages[0]
     assert "no module named torch" in messages[0]
     assert "already registered" in messages[1]
+
+
+def test_a_source_is_asked_anew_each_time(registry):
+    shelf = {}
+    registry.register_source(lambda: shelf)
+    assert "Own" not in registry
+    shelf["Own"] = lambda: Thing("Own")
+    assert registry.get("OWN") == Thing("Own")
+    assert registry.names() == ["ArcFace", "Facenet", "Own", "zebra"]
+    assert [thing.name for thing in registry] == registry.names()
+    assert not registry.is_registered("Own")
+    with pytest.raises(UnknownName, match="Did you mean Own"):
+        registry.get("Owns")
+    with pytest.raises(UnknownName):
+        registry.unregister("Own")
+    del shelf["Own"]
+    assert "Own" not in registry.names()
+
+
+def test_a_registered_name_stands_before_a_sources(registry):
+    registry.register_source(lambda: {"FACENET-128": lambda: Thing("FACENET-128")})
+    assert registry.get("facenet-128").name == "Facenet"
+    assert registry.names() == ["ArcFace", "Facenet", "zebra"]
+
+
+def test_what_a_source_cannot_make_hides_nothing(registry):
+    def broken():
+        raise InvalidArgument("It is torn.")
+
+    registry.register_source(lambda: {"torn": broken})
+    with pytest.warns(RuntimeWarning, match="'torn' is left out: It is torn"):
+        assert registry.names() == ["ArcFace", "Facenet", "zebra"]
+    with pytest.raises(InvalidArgument, match="It is torn"):
+        registry.get("torn")

@@ -27,7 +27,7 @@ zoo
 convert
 store
 runtime
-checks bridge
+checks bridge own_models
 detectors recognizers
 distance saved_thresholds
 thresholds fingerprint

@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facekit import zoo
 from facekit.cli.arguments import typed
 from facekit.cli.job import Job, progress, render
 from facekit.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from facekit.benchmark.protocol import Protocol
 
 
 def _shared(
@@ -197,34 +200,42 @@ def calibrate(
     """
 
     def make():
-        from facekit import calibration
-        from facekit.benchmark.sets.pairs import pairs as read_pairs
-        from facekit.benchmark.sets.people import people as read_people
-
-        table, folder = pairs, people
-        if table is not None and folder is None:
-            protocol = read_pairs(table)
-        elif folder is not None and table is None:
-            protocol = read_people(folder)
-        else:
-            raise InvalidArgument(
-                "calibrate needs --pairs or --people.",
-                "Name a CSV of pairs, or a folder with one folder a person.",
-            )
-        made = calibration.calibrate(
-            protocol,
+        return calibrated(
+            labelled(pairs, people),
             model_name,
             detector_backend,
+            save=save,
             metrics=metrics,
             fars=_numbers("far", far),
             align=align,
             flip=flip,
-            progress=sys.stderr.isatty(),
         )
-        saved = made.save() if save else None
-        return {**made.to_dict(), "saved": None if saved is None else str(saved)}
 
     return Job(make, render("measures.calibration"), pretty)
+
+
+def labelled(table: str | None, folder: str | None) -> Protocol:
+    """The pairs of a CSV or of a folder of people."""
+    from facekit.benchmark.sets.pairs import pairs as read_pairs
+    from facekit.benchmark.sets.people import people as read_people
+
+    if table is not None and folder is None:
+        return read_pairs(table)
+    if folder is not None and table is None:
+        return read_people(folder)
+    raise InvalidArgument(
+        "calibrate needs --pairs or --people.",
+        "Name a CSV of pairs, or a folder with one folder a person.",
+    )
+
+
+def calibrated(protocol: Protocol, *pipeline: str, save: bool, **options: Any) -> dict[str, Any]:
+    """What ``calibrate`` answers."""
+    from facekit import calibration
+
+    made = calibration.calibrate(protocol, *pipeline, progress=sys.stderr.isatty(), **options)
+    saved = made.save() if save else None
+    return {**made.to_dict(), "saved": None if saved is None else str(saved)}
 
 
 def _choice(name: str, typed: str | None) -> bool | str | None:

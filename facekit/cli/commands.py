@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from facekit import zoo
-from facekit.cli import benchmark, embed, find, gallery, photos, training
+from facekit.cli import benchmark, embed, export, find, gallery, photos, training
 from facekit.cli.arguments import Picture, typed
 from facekit.cli.job import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, Job, render, without
 from facekit.errors import InvalidArgument
@@ -315,6 +315,7 @@ COMMANDS: dict[str, Any] = {
     "dataset": training.DATASET,
     "benchmark": benchmark.COMMANDS,
     "calibrate": benchmark.calibrate,
+    "export": export.export,
     "version": version,
 }
 

@@ -37,10 +37,18 @@ class Graph:
     """Collects nodes and weights of one graph and closes it as a model.
 
     Names are counted, so a value is the string that ``node`` or ``weight`` returns.
+
+    Parameters
+    ----------
+    name : str
+    half : bool
+        Store matrices and kernels as float16 and cast them to float32, which ONNX Runtime does
+        once, when it opens the file: half the size, and arithmetic as before.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, half: bool = False) -> None:
         self.name = name
+        self._half = half
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -51,12 +59,14 @@ class Graph:
         self._inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
         return name
 
-    def weight(self, array: np.ndarray) -> str:
-        """Store a constant; floating point becomes float32, integers int64."""
-        kind = np.float32 if array.dtype.kind == "f" else np.int64
-        name = f"w{len(self._weights)}"
-        self._weights.append(numpy_helper.from_array(np.ascontiguousarray(array, kind), name))
-        return name
+    def weight(self, array: np.ndarray, name: str = "") -> str:
+        """Store a constant; floating point becomes float32 (or float16), integers int64."""
+        kind: type = np.float32 if array.dtype.kind == "f" else np.int64
+        half = self._half and kind is np.float32 and array.ndim > 1
+        name = name or f"w{len(self._weights)}"
+        kept: np.ndarray = np.ascontiguousarray(array, np.float16 if half else kind)
+        self._weights.append(numpy_helper.from_array(kept, name))
+        return self.node("Cast", name, to=TensorProto.FLOAT) if half else name
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Append a node with one output and return the output's name."""
@@ -74,11 +84,12 @@ class Graph:
         stride: int = 1,
         pads: int | Sequence[int] = 0,
         group: int = 1,
+        name: str = "",
     ) -> str:
         """Convolution with an (out, in / group, height, width) kernel.
 
         A normalization that follows is folded into it; pads are one number or
-        (top, left, bottom, right).
+        (top, left, bottom, right). With a name the weights are NAME.weight and NAME.bias.
         """
         if norm is not None:
             kernel = kernel * norm.scale[:, None, None, None]
@@ -86,8 +97,8 @@ class Graph:
         return self.node(
             "Conv",
             x,
-            self.weight(kernel),
-            *([] if bias is None else [self.weight(bias)]),
+            self.weight(kernel, name and f"{name}.weight"),
+            *([] if bias is None else [self.weight(bias, name and f"{name}.bias")]),
             kernel_shape=list(kernel.shape[2:]),
             strides=[stride, stride],
             pads=[pads] * 4 if isinstance(pads, int) else list(pads),
@@ -101,13 +112,17 @@ class Graph:
         bias: np.ndarray | None = None,
         *,
         norm: Affine | None = None,
+        name: str = "",
     ) -> str:
-        """Fully connected layer (N, in) -> (N, out); a normalization that follows is folded in."""
+        """Fully connected layer (N, in) -> (N, out); a normalization that follows is folded in.
+
+        With a name the weights are NAME.weight and NAME.bias.
+        """
         if norm is not None:
             matrix = matrix * norm.scale
             bias = norm.shift if bias is None else bias * norm.scale + norm.shift
-        biases = [] if bias is None else [self.weight(bias)]
-        return self.node("Gemm", x, self.weight(matrix), *biases)
+        biases = [] if bias is None else [self.weight(bias, name and f"{name}.bias")]
+        return self.node("Gemm", x, self.weight(matrix, name and f"{name}.weight"), *biases)
 
     def prelu(self, x: str, slope: np.ndarray) -> str:
         """PReLU of a feature map (N, C, H, W), one slope a channel.

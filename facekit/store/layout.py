@@ -1,7 +1,8 @@
 """The cache directory: where things lie in it, and how they get there whole.
 
-``home()/weights`` holds downloads, ``home()/onnx`` conversions, ``home()/verified`` what
-is known about files that were hashed before, ``home()/locks`` one lock a file.
+``home()/weights`` holds downloads, ``home()/onnx`` conversions, ``home()/models`` the user's own
+recognizers, ``home()/verified`` what is known about files that were hashed before,
+``home()/locks`` one lock a file.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ def weights_dir() -> Path:
 def onnx_dir() -> Path:
     """Where conversions lie."""
     return home() / "onnx"
+
+
+def models_dir() -> Path:
+    """Where the user's own recognizers lie."""
+    return home() / "models"
 
 
 def part_of(target: Path) -> Path:

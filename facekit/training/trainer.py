@@ -16,7 +16,7 @@ import torch
 from facekit.bulk.files import in_place
 from facekit.errors import InvalidArgument, TrainingError, UnknownName
 from facekit.image_fetch import user_path
-from facekit.training import checkpoint, losses, schedule
+from facekit.training import begin, checkpoint, losses, schedule
 from facekit.training.augment import Augmentation, plain
 from facekit.training.collection import Collection, few_of_each
 from facekit.training.ema import Mean
@@ -28,6 +28,7 @@ from facekit.training.verification import Verified, verify
 
 _HELD_OUT = 8  # pictures of a person that are compared: a few with hundreds would decide alone
 _CHUNK = 64
+_SETTLING = 256  # faces that an exported network is made ready to learn with
 COLUMNS = ("step", "epoch", "rate", "loss", "distill", "identity", "speed", "accuracy", "tar")
 LAST, BEST, HISTORY, RECIPE = "last.pt", "best.pt", "history.csv", "recipe.json"
 
@@ -145,14 +146,12 @@ class Trainer:
         )
 
     def _begin_with(self, path: Path) -> None:
-        state = checkpoint.load(path)
-        try:
-            self.network.load_state_dict(state["network"])
-        except (KeyError, RuntimeError) as error:
-            raise TrainingError(
-                f"{path} holds another network than the recipe's.",
-                "Describe the same network in the recipe, or leave init out.",
-            ) from error
+        def faces() -> torch.Tensor:
+            rows = np.linspace(0, len(self.train) - 1, min(len(self.train), _SETTLING)).astype(int)
+            crops = np.stack([plain(self.train.picture(row)) for row in rows])
+            return tensor(crops, self.device)
+
+        begin.begin(self.network, path, faces)
 
     # -- state -------------------------------------------------------------------------
 
