@@ -48,7 +48,8 @@ cli
 __main__
 """
 FLOOR = {room: i for i, line in enumerate(FLOORS.strip().split("\n")) for room in line.split()}
-DATA = {"api", "weights"}  # in the wheel they lie inside the package, in a checkout beside it
+# In the wheel they lie inside the package, in a checkout beside it.
+DATA = {"api", "recipes", "weights"}
 
 
 def room_of(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from facekit import zoo
-from facekit.cli import benchmark, embed, find, gallery, photos
+from facekit.cli import benchmark, embed, find, gallery, photos, train
 from facekit.cli.arguments import Picture, typed
 from facekit.cli.job import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, Job, render, without
 from facekit.errors import InvalidArgument
@@ -314,6 +314,7 @@ COMMANDS: dict[str, Any] = {
     },
     "benchmark": benchmark.COMMANDS,
     "calibrate": benchmark.calibrate,
+    "train": train.train,
     "version": version,
 }
 
