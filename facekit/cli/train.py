@@ -69,11 +69,12 @@ def _run(
     from facekit.training.trainer import Trainer
 
     trainer = Trainer(chosen, resume=resume, told=told)
-    told(
-        f"{len(trainer.train):,} faces to learn from, {len(trainer.held_out):,} of held-out people, "
-        f"{trainer.steps - trainer.step:,} of {trainer.steps:,} steps to go in {trainer.folder}"
-    )
     with _interruptible() as stop:
+        told(
+            f"{len(trainer.train):,} faces to learn from, {len(trainer.held_out):,} of held-out "
+            f"people, {trainer.steps - trainer.step:,} of {trainer.steps:,} steps to go "
+            f"in {trainer.folder}"
+        )
         result = trainer.run(stop)
     if not result["finished"]:
         again = shlex.quote(str(trainer.folder / RECIPE))

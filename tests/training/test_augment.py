@@ -82,7 +82,7 @@ def moved(spots, seed=0, **amounts):
     return places(changed(seed, spots, move=1.0, **{**still, **amounts}))
 
 
-def test_a_move_of_nothing_leaves_all_where_it_was(spots):
+def test_a_move_of_nothing_leaves_all_where_it_was():
     crop = changed(0, FACE, move=1.0, rotation=0.0, shift=0.0, zoom=0.0)
     assert np.array_equal(crop, plain(FACE))
 

@@ -48,7 +48,7 @@ def test_a_face_is_changed_otherwise_in_each_step(faces):
 
 
 def test_an_error_in_a_worker_comes_out(faces, monkeypatch):
-    monkeypatch.setattr(Collection, "picture", lambda self, row: 1 / 0)
+    monkeypatch.setattr(Collection, "picture", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         made(faces, range(9), 2)
 
@@ -74,7 +74,7 @@ def test_fewer_faces_than_a_batch_are_one_step():
     assert sorted(Shuffled(5, 8, 0).rows(3)) == [0, 1, 2, 3, 4]
 
 
-def test_a_thread_in_the_next_epoch_does_not_change_this_one(monkeypatch):
+def test_a_thread_in_the_next_epoch_does_not_change_this_one():
     """Another thread asks for the next epoch between the look at the order and its use."""
     sampler, other = Shuffled(64, 8, 1), Shuffled(64, 8, 1)
     expected = other.rows(7)

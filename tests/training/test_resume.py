@@ -13,8 +13,10 @@ from types import SimpleNamespace
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("pytorch_metric_learning")
+
+import torch
 
 from facekit.errors import TrainingError
 from facekit.training import checkpoint
@@ -200,9 +202,7 @@ def test_stopped_between_two_states_it_goes_on_exactly(whole, prepared, tmp_path
     result = Trainer(recipe, resume=True).run()
     assert result["finished"]
     assert table(tmp_path / "run") == table(whole)
-    assert same(
-        checkpoint.load(tmp_path / "run" / "last.pt"), checkpoint.load(whole / "last.pt")
-    )
+    assert same(checkpoint.load(tmp_path / "run" / "last.pt"), checkpoint.load(whole / "last.pt"))
 
 
 def test_where_a_run_goes_on_may_change_but_not_what_it_learns(prepared, tmp_path):

@@ -1,0 +1,73 @@
+"""Whether training waits for its faces: the real loop against the same network on one batch.
+
+    python benchmarks/train_speed.py --data FACES [--recipe convnext] [--rounds 5] [--steps 20] [key=value ...]
+
+The loop decodes and augments faces in its workers and makes steps with them; the other one makes
+the same step, on the same device, with one batch that stays in memory. Both run in turn, and the
+ratio of the medians is printed; 0.9 or more is asked for. The first round is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+
+from facekit.training.augment import Augmentation
+from facekit.training.loader import batches
+from facekit.training.recipe import read
+from facekit.training.trainer import Trainer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, help="a folder of prepared faces")
+    parser.add_argument("--recipe", default="convnext")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=20, help="of each round")
+    parser.add_argument("changes", nargs="*", help="key=value in place of the recipe's")
+    given = parser.parse_intermixed_args()
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = read(given.recipe, [f"data=[{given.data}]", *given.changes, f"out={folder}/run"])
+        trainer = Trainer(recipe)
+        count = (given.rounds + 1) * given.steps
+        made = batches(
+            trainer.train,
+            trainer.sampler,
+            Augmentation.of(recipe.augment),
+            recipe.seed,
+            range(count),
+            recipe.workers,
+        )
+        trainer.network.train()
+        kept = next(made)
+
+        def loop() -> None:
+            for _ in range(given.steps):
+                trainer.learn(next(made))
+
+        def memory() -> None:
+            for _ in range(given.steps):
+                trainer.learn(kept)
+
+        ways: dict[str, Callable[[], None]] = {"loop": loop, "one batch in memory": memory}
+        speeds: dict[str, list[float]] = {name: [] for name in ways}
+        for number in range(given.rounds):
+            for name, work in ways.items():
+                start = time.perf_counter()
+                work()
+                taken = time.perf_counter() - start
+                if number:
+                    speeds[name].append(given.steps * len(kept.rows) / taken)
+        made.close()
+    medians = {name: statistics.median(found) for name, found in speeds.items()}
+    print(f"{trainer.device}, {recipe.precision}, batch {recipe.batch}, {recipe.workers} workers")
+    for name, found in medians.items():
+        print(f"{name}: {found:.0f} pictures/s")
+    print(f"ratio: {medians['loop'] / medians['one batch in memory']:.3f}")
+
+
+if __name__ == "__main__":
+    main()
