@@ -74,7 +74,7 @@ __all__ = [
     "verify",
 ]
 
-# In a checkout the data rooms (weights, api) lie beside this package instead of in it.
+# In a checkout the data rooms (weights, recipes, api) lie beside this package instead of in it.
 _beside = Path(__file__).resolve().parent.parent
 if (_beside / "weights" / "manifest.json").is_file() and (_beside / "setup.cfg").is_file():
     __path__.append(str(_beside))

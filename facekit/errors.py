@@ -62,9 +62,18 @@ class FaceNotFound(FaceKitError, ValueError):
 
 
 class UnknownName(FaceKitError, ValueError):
-    """A model, detector, metric or option that does not exist; names the nearest ones."""
+    """A model, detector, metric or option that does not exist; names the nearest ones.
 
-    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+    ``shown`` says where a long list of them can be seen.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        name: object,
+        known: Iterable[str],
+        shown: str = "`facekit models` and `facekit weights list` show them",
+    ) -> None:
         import difflib
 
         names = sorted(known)
@@ -75,9 +84,7 @@ class UnknownName(FaceKitError, ValueError):
         elif len(names) <= _FEW:
             remedy = f"Known: {', '.join(names)}."
         else:
-            remedy = (
-                f"{len(names)} are known; `facekit models` and `facekit weights list` show them."
-            )
+            remedy = f"{len(names)} are known; {shown}."
         super().__init__(f"There is no {kind} named {str(name)!r}.", remedy)
         self.kind = kind
         self.name = name

@@ -25,6 +25,7 @@ EXTRAS = {
     "pytorch_metric_learning": "train",
     "pytorch_metric_learning.losses": "train",
     "ray": "ray",
+    "sklearn.manifold": "train",
     "torch": "train",
     "yaml": "train",
 }

@@ -48,7 +48,8 @@ cli
 __main__
 """
 FLOOR = {room: i for i, line in enumerate(FLOORS.strip().split("\n")) for room in line.split()}
-DATA = {"api", "weights"}  # in the wheel they lie inside the package, in a checkout beside it
+# In the wheel they lie inside the package, in a checkout beside it.
+DATA = {"api", "recipes", "weights"}
 
 
 def room_of(path: Path) -> str:
@@ -88,6 +89,18 @@ def test_a_room_imports_only_from_rooms_above_it(path):
             assert FLOOR[other] < FLOOR[room], f"{path.name} imports {name}"
 
 
+@cache
+def loads(path: Path) -> set[str]:
+    """Packages that a module imports through ``extras.load``."""
+    return {
+        node.args[0].value.partition(".")[0]
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "extras.load"
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+
 def users(*packages: str) -> set[str]:
     return {
         room_of(path)
@@ -104,6 +117,12 @@ def test_each_engine_has_one_room():
     assert users("torch") == {"training"}
     frameworks = ("tensorflow", "keras", "tf_keras", "dlib", "mtcnn", "sklearn", "scipy")
     assert users(*frameworks) == set()
+
+
+@pytest.mark.parametrize("package", ["sklearn", "pytorch_metric_learning", "yaml"])
+def test_what_only_training_needs_is_loaded_there_and_when_it_is_used(package):
+    assert users(package, "tensorboard") == set()
+    assert {room_of(path) for path in MODULES if package in loads(path)} == {"training"}
 
 
 HEAVY = ("numpy", "cv2", "onnxruntime", "pandas", "onnx", "torch", "joblib", "PIL", "facekit.store")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from facekit import zoo
-from facekit.cli import benchmark, embed, export, find, gallery, photos, training
+from facekit.cli import benchmark, dataset, embed, export, find, gallery, photos, train
 from facekit.cli.arguments import Picture, typed
 from facekit.cli.job import EXIT_BAD_INPUT, EXIT_DIFFERENT, EXIT_OK, Job, render, without
 from facekit.errors import InvalidArgument
@@ -312,9 +312,10 @@ COMMANDS: dict[str, Any] = {
         "path": weights_path,
         "clean": weights_clean,
     },
-    "dataset": training.DATASET,
+    "dataset": dataset.COMMANDS,
     "benchmark": benchmark.COMMANDS,
     "calibrate": benchmark.calibrate,
+    "train": train.train,
     "export": export.export,
     "version": version,
 }

@@ -55,6 +55,11 @@ class Augmentation:
         """What a recipe may name."""
         return [field.name for field in fields(cls)]
 
+    @classmethod
+    def chances(cls) -> list[str]:
+        """Those of them that are probabilities."""
+        return [name for name in cls.names() if name not in ("rotation", "shift", "zoom")]
+
 
 def plain(picture: np.ndarray) -> np.ndarray:
     """The crop as a recognizer sees it: ``uint8 (112, 112, 3)`` of the kept (144, 144, 3)."""

@@ -19,13 +19,16 @@ from facekit.convert import convnext
 from facekit.errors import FaceKitError, InvalidArgument, TrainingError, UnknownName
 from facekit.image_fetch import user_path
 from facekit.runtime import Session
-from facekit.training import checkpoint
+from facekit.training import building
 from facekit.training.augment import plain
+from facekit.training.building import Kept
 from facekit.training.collection import Collection
 from facekit.training.faces import cut
-from facekit.training.faces.prepare import ABOUT
-from facekit.training.network import ACTIVATIONS, NETWORKS, ConvNeXt, Embedder
-from facekit.training.trainer import BEST, tensor
+from facekit.training.faces.finish import ABOUT
+from facekit.training.network import ACTIVATIONS, ConvNeXt, Embedder
+from facekit.training.recipe import Recipe
+from facekit.training.run_folder import BEST
+from facekit.training.trainer import tensor
 from facekit.zoo.specs import RecognizerSpec
 from facekit.zoo.templates import ARCFACE_INPUT
 
@@ -39,7 +42,7 @@ _COUNTED = ("pictures", "faces", "people", "photos_per_person", "unknown", "spli
 
 
 class Trained(NamedTuple):
-    """What is left of a run.
+    """What is exported.
 
     Attributes
     ----------
@@ -47,18 +50,13 @@ class Trained(NamedTuple):
         With the best weights, for inference.
     weights : dict of str to float
         Of each teacher in the embedding.
-    recipe : dict
-    step : int
-    tar, accuracy : float
-        Of held-out people; see ``verification.Verified``.
+    kept : Kept
+        Where they come from.
     """
 
     network: ConvNeXt
     weights: dict[str, float]
-    recipe: dict[str, Any]
-    step: int
-    tar: float
-    accuracy: float
+    kept: Kept
 
 
 def export(
@@ -121,7 +119,7 @@ def export(
         own_models.check_name(name)
     folder = user_path(run)
     trained = _weighted(best(folder), weights or {})
-    faces = _held_out(trained.recipe) if crops is None else crops
+    faces = _held_out(trained.kept.recipe) if crops is None else crops
     embedder = Embedder(trained.network, list(trained.weights.values())).eval()
     model = _graph(trained, half=precision == "fp16")
     found = _deviation(embedder, model.SerializeToString(), faces)
@@ -136,10 +134,10 @@ def export(
         "precision": precision,
         "deviation": found,
         "teachers": trained.weights,
-        "step": trained.step,
-        "held_out": {"tar": trained.tar, "accuracy": trained.accuracy},
-        "recipe": _without_places(trained.recipe),
-        "data": _counts(trained.recipe),
+        "step": trained.kept.step,
+        "held_out": {"tar": trained.kept.tar, "accuracy": trained.kept.accuracy},
+        "recipe": _without_places(trained.kept.recipe.to_dict()),
+        "data": _counts(trained.kept.recipe),
     }
     notes = {
         own_models.SPEC: own_models.notes_of(spec),
@@ -161,9 +159,9 @@ def export(
         "precision": precision,
         "dimension": spec.dimension,
         "teachers": trained.weights,
-        "step": trained.step,
-        "tar": trained.tar,
-        "accuracy": trained.accuracy,
+        "step": trained.kept.step,
+        "tar": trained.kept.tar,
+        "accuracy": trained.kept.accuracy,
         "deviation": found,
         "faces": len(faces),
         "random": _RANDOM,
@@ -187,30 +185,15 @@ def best(folder: Path) -> Trained:
             f"{folder} has no {BEST} yet.",
             "It is written when the run first looks at held-out people.",
         )
-    state = checkpoint.load(file)
-    try:
-        recipe = json.loads(state["recipe"])
-        options = dict(recipe["network"])
-        kind = options.pop("kind", "convnext")
-        sizes = {
-            teacher: len(state["network"][f"outputs.{place}.bias"])
-            for place, teacher in enumerate(state["teachers"])
-        }
-        network = NETWORKS[kind](sizes, **options).eval().requires_grad_(False)
-        network.load_state_dict(state["network"])
-        return Trained(
-            network,
-            dict(zip(state["teachers"], map(float, state["weights"]), strict=True)),
-            recipe,
-            int(state["step"]),
-            float(state["tar"]),
-            float(state["accuracy"]),
-        )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    kept = building.kept(file)
+    network = kept.embedder.network
+    if not isinstance(network, ConvNeXt):
         raise TrainingError(
-            f"{file} is not of a run that this facekit can export ({error}).",
-            "Export it with the facekit that trained it.",
-        ) from error
+            f"{folder} holds a {type(network).__name__}, which cannot be exported.",
+            "Write its graph in facekit/convert.",
+        )
+    weights = dict(zip(network.teachers, kept.embedder.weights, strict=True))
+    return Trained(network, weights, kept)
 
 
 def _weighted(trained: Trained, wanted: Mapping[str, float]) -> Trained:
@@ -243,10 +226,10 @@ def _graph(trained: Trained, *, half: bool) -> Any:
     return convnext.build(state, activation, [*trained.weights.values()], half=half)
 
 
-def _held_out(recipe: Mapping[str, Any]) -> np.ndarray:
+def _held_out(recipe: Recipe) -> np.ndarray:
     """Some held-out faces, ``uint8 (N, 112, 112, 3)``; none where the data are not here."""
     try:
-        held = Collection(recipe["data"], "validation")
+        held = Collection(recipe.data, "validation")
     except (FaceKitError, OSError):
         return np.zeros((0, cut.SIDE, cut.SIDE, 3), np.uint8)
     rows = np.unique(np.linspace(0, len(held) - 1, _REAL).astype(int))
@@ -278,7 +261,7 @@ def _spec(name: str, trained: Trained, dimension: int, flip: bool) -> Recognizer
         scale=1 / 127.5,
         flip=flip,
         note=f"Learnt from {', '.join(trained.weights)}; TAR of held-out people at FAR 1e-3 "
-        f"{100 * trained.tar:.1f} %.",
+        f"{100 * trained.kept.tar:.1f} %.",
         **ARCFACE_INPUT,
     )
 
@@ -297,10 +280,10 @@ def _names(folders: Sequence[str]) -> list[str]:
     return [Path(folder).name for folder in folders]
 
 
-def _counts(recipe: Mapping[str, Any]) -> dict[str, Any]:
+def _counts(recipe: Recipe) -> dict[str, Any]:
     """What is known of the data that are on this machine, by the folder's name."""
     counts = {}
-    for folder, name in zip(recipe["data"], _names(recipe["data"]), strict=True):
+    for folder, name in zip(recipe.data, _names(recipe.data), strict=True):
         try:
             about = json.loads((user_path(folder) / ABOUT).read_text("utf-8"))
         except (OSError, ValueError):

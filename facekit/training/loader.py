@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 from facekit.training.augment import Augmentation, augmented
 from facekit.training.collection import Collection
 from facekit.training.faces import cut
-from facekit.training.sampler import Shuffled
+from facekit.training.sampler import Sampler
 
 _AHEAD = 4  # batches
 
@@ -36,12 +36,12 @@ class Batch(NamedTuple):
 
 def batches(
     collection: Collection,
-    sampler: Shuffled,
+    sampler: Sampler,
     chances: Augmentation,
     seed: int,
     steps: range,
     workers: int,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """The batches of some steps, in order, the same however many workers make them."""
 
     def make(step: int) -> Batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from facekit import extras
+from facekit.errors import InvalidArgument
 
 
 def centred(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +47,7 @@ class Distillation(nn.Module):
 
 
 class Identity(nn.Module):
-    """A loss of pytorch-metric-learning on the faces whose people are known.
+    """A loss that tells people apart, on the faces whose people are known.
 
     Parameters
     ----------
@@ -57,22 +58,46 @@ class Identity(nn.Module):
     dimension : int
         Length of the embedding.
     options : mapping
-        Arguments of the loss, by the names that the package gives them.
+        Arguments of the loss, by its own names.
+
+    Raises
+    ------
+    InvalidArgument
+        For an argument that the loss does not have.
     """
 
     def __init__(self, name: str, people: int, dimension: int, options: Mapping[str, Any]) -> None:
         super().__init__()
-        losses = extras.load("pytorch_metric_learning.losses", f"The loss {name!r}")
-        make = getattr(losses, IDENTITY[name])
-        classes = {"num_classes": people, "embedding_size": dimension}
-        self.loss = make(**(classes if name != "triplet" else {}), **options)
+        try:
+            self.loss = IDENTITY[name](people, dimension, options)
+        except (TypeError, ValueError) as error:
+            raise InvalidArgument(
+                f"identity: the loss {name} cannot be made ({error}).",
+                "docs/training.md says which arguments it has.",
+            ) from error
 
     def forward(self, embeddings: torch.Tensor, people: torch.Tensor) -> torch.Tensor:
         """0 where the batch has nobody known."""
         known = people >= 0
         if not bool(known.any()):
-            return embeddings.new_zeros(())
+            return embeddings.sum() * 0  # has a gradient: it may be the only loss
         return self.loss(embeddings[known], people[known])
 
 
-IDENTITY = {"arcface": "ArcFaceLoss", "cosface": "CosFaceLoss", "triplet": "TripletMarginLoss"}
+def _published(name: str, *, classes: bool) -> Callable[[int, int, Mapping[str, Any]], nn.Module]:
+    """A loss of pytorch-metric-learning; one of classes keeps a vector for each of the people."""
+
+    def make(people: int, dimension: int, options: Mapping[str, Any]) -> nn.Module:
+        losses = extras.load("pytorch_metric_learning.losses", f"The loss {name}")
+        sizes = {"num_classes": people, "embedding_size": dimension} if classes else {}
+        return getattr(losses, name)(**sizes, **options)
+
+    return make
+
+
+# Called with people, dimension and options; gives a module of (embeddings, people).
+IDENTITY: dict[str, Callable[[int, int, Mapping[str, Any]], nn.Module]] = {
+    "arcface": _published("ArcFaceLoss", classes=True),
+    "cosface": _published("CosFaceLoss", classes=True),
+    "triplet": _published("TripletMarginLoss", classes=False),
+}

@@ -9,10 +9,12 @@ an eye is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
+
+from facekit.errors import InvalidArgument, UnknownName
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU}
 SIDE = 112
@@ -56,6 +58,11 @@ class ConvNeXt(nn.Module):
         Channels that weigh the last map.
     activation : str
         A key of ``ACTIVATIONS``.
+
+    Raises
+    ------
+    InvalidArgument, UnknownName
+        When they describe no network.
     """
 
     def __init__(
@@ -69,6 +76,16 @@ class ConvNeXt(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
+        if activation not in ACTIVATIONS:
+            raise UnknownName("activation", activation, ACTIVATIONS)
+        if kernel % 2 == 0:
+            raise InvalidArgument(f"kernel is {kernel}.", "It must be odd.")
+        side = SIDE // _STEM // 2 ** (len(dims) - 1)
+        if len(dims) != len(depths) or side < 1:
+            raise InvalidArgument(
+                f"dims {list(dims)} and depths {list(depths)} describe no network.",
+                "They must have the same length, 1 to 5.",
+            )
         act = ACTIVATIONS[activation]
         layers: list[nn.Module] = [
             nn.Conv2d(3, dims[0] // 2, 3, 2, 1, bias=False),
@@ -83,7 +100,6 @@ class ConvNeXt(nn.Module):
                 layers += [nn.Conv2d(before, width, 2, 2, bias=False), nn.BatchNorm2d(width)]
             layers += [Block(width, kernel, expansion, activation) for _ in range(depth)]
         self.body = nn.Sequential(*layers)
-        side = SIDE // _STEM // 2 ** (len(dims) - 1)
         self.head = nn.Sequential(
             nn.Conv2d(dims[-1], head, 1, bias=False),
             nn.BatchNorm2d(head),
@@ -109,12 +125,13 @@ class Embedder(nn.Module):
 
     Parameters
     ----------
-    network : ConvNeXt
+    network : torch.nn.Module
+        One of ``NETWORKS``.
     weights : sequence of float
         One for each teacher.
     """
 
-    def __init__(self, network: ConvNeXt, weights: Sequence[float]) -> None:
+    def __init__(self, network: nn.Module, weights: Sequence[float]) -> None:
         super().__init__()
         self.network = network
         self.weights = tuple(float(weight) for weight in weights)
@@ -134,4 +151,6 @@ class Embedder(nn.Module):
         )
 
 
-NETWORKS = {"convnext": ConvNeXt}
+# Called with the length of the vector for each teacher and the recipe's keys. What is made has
+# the last layers as ``outputs``, one ``Linear`` a teacher, and gives their vectors in that order.
+NETWORKS: dict[str, Callable[..., nn.Module]] = {"convnext": ConvNeXt}

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 import numpy as np
+
+
+class Sampler(Protocol):
+    """Says which faces a step learns from; threads ask it for several steps at once."""
+
+    steps: int  # of an epoch
+
+    def rows(self, step: int) -> np.ndarray:
+        """The faces of a step, ``int64 (batch,)``."""
 
 
 class Shuffled:
@@ -25,10 +37,12 @@ class Shuffled:
     def rows(self, step: int) -> np.ndarray:
         """The faces of a step, ``int64 (batch,)``."""
         epoch, place = divmod(step, self.steps)
-        if self._order[0] != epoch:
-            rng = np.random.default_rng([self._seed, epoch])
-            self._order = epoch, rng.permutation(self._count)
-        return self._order[1][place * self._batch : (place + 1) * self._batch]
+        kept, order = self._order  # as one: other threads may be in the next epoch
+        if kept != epoch:
+            order = np.random.default_rng([self._seed, epoch]).permutation(self._count)
+            self._order = epoch, order
+        return order[place * self._batch : (place + 1) * self._batch]
 
 
-SAMPLERS = {"shuffled": Shuffled}
+# Called with the number of faces, of faces a step, and the seed.
+SAMPLERS: dict[str, Callable[[int, int, int], Sampler]] = {"shuffled": Shuffled}

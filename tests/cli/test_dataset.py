@@ -7,8 +7,8 @@ import shutil
 import pytest
 
 from facekit import zoo
-from facekit.cli import training
-from facekit.cli.text.training import prepared
+from facekit.cli import dataset
+from facekit.cli.text.dataset import prepared
 from facekit.training.faces import prepare
 
 QUICK = ["--teachers", "ArcFace-MobileFaceNet", "--detector_backend", "yunet"]
@@ -102,7 +102,7 @@ def test_text_for_people():
 
 
 def test_defaults_are_the_functions():
-    shell, own = (inspect.signature(one).parameters for one in (training.prepare, prepare.prepare))
+    shell, own = (inspect.signature(one).parameters for one in (dataset.prepare, prepare.prepare))
     assert shell["teachers"].default.split(",") == list(own["teachers"].default)
     for name, parameter in own.items():
         if name not in ("images", "out", "teachers"):

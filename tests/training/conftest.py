@@ -1,10 +1,12 @@
-"""A run that needs no training: a small network whose every weight was drawn at random."""
+"""For runs: a prepared folder, which nobody writes into, and a network drawn at random."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
+
+from . import tiny
 
 NETWORK = {"dims": [8, 16, 24], "depths": [1, 1, 1], "head": 32}
 TEACHERS = {"Dlib": 24, "MobileFaceNet-Foamliu": 16}
@@ -39,12 +41,13 @@ def drawn():
 def a_run(drawn, tmp_path):
     """Make the folder of a run and its network."""
     from facekit.training import checkpoint
-    from facekit.training.trainer import BEST
+    from facekit.training.run_folder import BEST
 
     def make(folder="run", data=(), network=None, **changes):
         network = network or drawn(**changes)
         recipe = {
-            "data": [str(place) for place in data],
+            "data": [str(place) for place in data or ["nowhere"]],
+            "teachers": dict.fromkeys(TEACHERS, 1.0),
             "out": str(tmp_path / folder),
             "init": "/somewhere/else/best.pt",
             "network": {"kind": "convnext", **NETWORK, **changes},
@@ -63,3 +66,8 @@ def a_run(drawn, tmp_path):
         return tmp_path / folder, network
 
     return make
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    return tiny.prepare(tmp_path_factory.mktemp("faces") / "tiny")

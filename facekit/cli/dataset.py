@@ -1,4 +1,4 @@
-"""The shell's commands that train recognizers: ``facekit dataset ...``."""
+"""The shell's commands that collect faces to train on: ``facekit dataset ...``."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def prepare(
         return work(images, out, teachers=split_words(teachers), **options)
 
     def show(value: dict[str, Any]) -> str:
-        return render("training.prepared")({**value, "out": out})
+        return render("dataset.prepared")({**value, "out": out})
 
     return Job(make, show, pretty)
 
 
-DATASET = {"prepare": prepare}
+COMMANDS = {"prepare": prepare}

@@ -1,0 +1,1 @@
+"""Training recipes that come with facekit, one YAML file each."""
