@@ -235,8 +235,8 @@ def test_a_damaged_state_is_one_sentence(prepared, tmp_path):
         Trainer(made(recipe), resume=True)
 
 
-def test_a_run_that_cannot_begin_leaves_no_folder(prepared, tmp_path):
-    recipe = tiny.recipe(prepared, tmp_path / "run", data=[str(tmp_path / "nothing")])
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path):
+    recipe = tiny.recipe(tmp_path / "nothing", tmp_path / "run")
     with pytest.raises(TrainingError, match="no folder of prepared faces"):
         Trainer(made(recipe))
     assert not (tmp_path / "run").exists()
