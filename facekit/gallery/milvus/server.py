@@ -21,6 +21,15 @@ _TIMEOUT = 120.0  # seconds of one request
 _LOAD = 600.0  # seconds until vectors are in the server's memory
 _INSERT_BYTES = 1 << 23  # of one request; Milvus' limit is 64 MiB
 _TRIES = 3
+# pymilvus pings every 10 seconds, also while nothing is asked: a server with gRPC's own limits,
+# as Milvus Lite's, hangs up after two minutes ("too many pings"). During requests they stay, so
+# that a server that is gone is noticed before _TIMEOUT. Without its own pool, the channel that
+# follows a closed one would be given the closed one's socket.
+_GRPC = {
+    "grpc.keepalive_permit_without_calls": 0,
+    "grpc.keepalive_time_ms": 60_000,
+    "grpc.use_local_subchannel_pool": 1,
+}
 _LOGGERS = ("pymilvus", "milvus_lite")
 _speaking = threading.local()
 # Milvus Lite cannot list collections while one gets another name.
@@ -45,7 +54,7 @@ class Server:
     """
 
     def __init__(self, address: Address, *, make: bool = False) -> None:
-        pymilvus = extras.load("pymilvus", "A gallery in Milvus")
+        extras.load("pymilvus", "A gallery in Milvus")
         _silence()
         self.shown = address.shown
         self.alone = address.path is not None
@@ -59,10 +68,7 @@ class Server:
         self._names = _names.setdefault(self.key, threading.Lock())
         try:
             with self._spoken(_no_answer(address)):
-                self._client = pymilvus.MilvusClient(
-                    uri, token=address.token, db_name=address.database, timeout=_CONNECT
-                )
-                self._client.list_collections(timeout=_CONNECT)
+                self._client = _connected(uri, address)
         except GalleryError:
             if self._lite is not None:
                 self._lite.close()
@@ -298,6 +304,35 @@ class Server:
             ) from error
         finally:
             _speaking.now = before
+
+
+def _connected(uri: str, address: Address) -> Any:
+    """A client of its own connection, to which the server has answered."""
+    import grpc
+    import pymilvus
+
+    for left in reversed(range(_TRIES)):
+        try:
+            client = pymilvus.MilvusClient(
+                uri,
+                token=address.token,
+                db_name=address.database,
+                timeout=_CONNECT,
+                dedicated=True,  # whatever else this process asks of the server, and how
+                grpc_options=_GRPC,
+            )
+            break
+        except pymilvus.MilvusException as error:
+            cause = error.__cause__
+            gone = isinstance(cause, grpc.RpcError) and cause.code() == grpc.StatusCode.UNAVAILABLE
+            if not (left and gone):
+                raise
+    try:
+        client.list_collections(timeout=_CONNECT)
+    except Exception:
+        client.close()
+        raise
+    return client
 
 
 def _parts(rows: Sequence[int], size: int) -> Iterator[list[int]]:
