@@ -93,14 +93,15 @@ def test_files_that_are_no_recognizer(noted, tmp_path):
     refused("is no ONNX file", tmp_path / "photo.jpg")
     (tmp_path / "empty").write_bytes(b"")
     refused("is no ONNX file", tmp_path / "empty")
-    whole = noted().read_bytes()
-    (tmp_path / "torn.onnx").write_bytes(whole[:-5])
+    content = noted().read_bytes()
+    (tmp_path / "torn.onnx").write_bytes(content[:-5])
     refused("is no ONNX file", tmp_path / "torn.onnx")
     refused(r"no 'facekit\.recognizer'.*register_recognizer", noted(notes={}))
     for text in ("[1]", "{", '{"dimension": 3}', '{"name": "x"}', '{"later": 1}'):
         refused("cannot be used", noted(notes={own_models.SPEC: text}))
-    wrong = own_models.notes_of(SPEC).replace('"rgb"', '"rbg"')
-    refused("cannot be used", noted(notes={own_models.SPEC: wrong}))
+    whole = own_models.notes_of(SPEC)
+    for wrong in (whole.replace('"rgb"', '"rbg"'), whole.replace("{", '{"kind": "deepface", ', 1)):
+        refused("cannot be used", noted(notes={own_models.SPEC: wrong}))
 
 
 def test_a_kept_file_has_a_name_until_it_is_deleted(noted, home):
