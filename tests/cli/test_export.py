@@ -27,7 +27,11 @@ def folder(tmp_path):
     options = {"dims": [8, 16, 24], "depths": [1, 1, 1], "head": 32}
     torch.manual_seed(0)
     network = ConvNeXt({"Dlib": 16}, **options)
-    recipe = {"data": [], "network": {"kind": "convnext", **options}}
+    recipe = {
+        "data": ["nowhere"],
+        "teachers": {"Dlib": 1},
+        "network": {"kind": "convnext", **options},
+    }
     checkpoint.save(
         tmp_path / "run" / "best.pt",
         {
