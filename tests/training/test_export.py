@@ -215,7 +215,7 @@ def test_runs_that_cannot_be_exported(a_run, tmp_path):
         export(tmp_path / "young")
     folder, _ = a_run()
     torch.save({"something": 1}, folder / "best.pt")
-    with pytest.raises(TrainingError, match="not of a run that this facekit can export"):
+    with pytest.raises(TrainingError, match="no best state of a run of this facekit"):
         export(folder)
     (folder / "best.pt").write_bytes(b"torn")
     with pytest.raises(TrainingError, match="cannot be read"):
