@@ -11,7 +11,7 @@ from facekit.cli.job import Job, render
 def export(
     run: str,
     *,
-    name: str = "ConvNeXt",
+    name: str = "MyConvNeXt",
     out: str | None = None,
     precision: str = "fp32",
     weights: dict | None = None,

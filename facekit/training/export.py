@@ -61,7 +61,7 @@ class Trained(NamedTuple):
 
 def export(
     run: str,
-    name: str = "ConvNeXt",
+    name: str = "MyConvNeXt",
     out: str | None = None,
     *,
     precision: str = "fp32",
