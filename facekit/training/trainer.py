@@ -87,7 +87,7 @@ class Trainer:
         outputs = building.outputs(recipe, self.train.targets)
         network = building.network(recipe.network, outputs).to(self.device)
         # Depthwise convolutions are twice as fast so, on CPUs and GPUs.
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last)
         self._teachers = list(outputs)
         self.embedder = building.embedder(recipe, self.network, self._teachers)
         self.task = Task(
