@@ -716,13 +716,7 @@ def test_a_reader_that_leaves_ends_the_command_quietly(thousands):
     process.stderr.close()
 
 
-CTRL_C = pytest.mark.skipif(
-    os.name != "posix" or signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
-    reason="Ctrl-C does not reach processes here",
-)
-
-
-@CTRL_C
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_batch_in_one_line(thousands):
     process = start("represent", thousands)
     begun = process.stdout.readline()
@@ -733,7 +727,7 @@ def test_ctrl_c_ends_a_batch_in_one_line(thousands):
     assert rest.count(b"\n") < 5000  # far from the end
 
 
-@CTRL_C
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_does_not_wait_for_pictures_in_work():
     code = """
 import os, sys, threading

@@ -16,6 +16,8 @@ from facekit.errors import MissingDependency
 
 from ..training import tiny
 
+PATIENCE = 120.0  # seconds, for what would otherwise never end
+
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
@@ -55,6 +57,7 @@ def test_a_run_from_the_shell(run, recipe, tmp_path):
     assert json.loads(said)["plots"] == result["plots"]
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_saves_the_state_and_says_how_to_go_on(recipe, tmp_path):
     torch = pytest.importorskip("torch")
     pytest.importorskip("pytorch_metric_learning")
@@ -63,7 +66,10 @@ def test_ctrl_c_saves_the_state_and_says_how_to_go_on(recipe, tmp_path):
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stderr.readline()  # it begins
     process.send_signal(signal.SIGINT)
-    said, err = process.communicate()
+    try:
+        said, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
     step = json.loads(said)["step"]
     assert process.returncode == 130
     again = tmp_path / "run" / "recipe.json"
