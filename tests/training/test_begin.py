@@ -88,7 +88,7 @@ def test_another_runs_state_is_taken_as_it_is(a_run, drawn):
 
 
 @pytest.mark.parametrize("changes", [{"depths": [1, 2, 1]}, {"head": 16}])
-@pytest.mark.parametrize("kind", ["best.pt", "ConvNeXt.onnx"])
+@pytest.mark.parametrize("kind", ["best.pt", "MyConvNeXt.onnx"])
 def test_another_network_is_refused(a_run, drawn, changes, kind):
     folder, _ = a_run()
     export(folder)

@@ -12,7 +12,9 @@ import torch
 
 from facekit.errors import FaceKitError, InvalidArgument, TrainingError, UnknownName
 from facekit.training import building, history, losses, task
+from facekit.training.augment import plain
 from facekit.training.ema import Mean
+from facekit.training.export import export
 from facekit.training.network import NETWORKS, ConvNeXt, Embedder
 from facekit.training.recipe import made
 from facekit.training.trainer import Trainer, embed
@@ -224,12 +226,23 @@ def test_a_run_begins_with_what_another_learnt(learnt, prepared, tmp_path):
     other = {"kind": "convnext", "dims": [8, 16, 32], "depths": [1, 1, 1], "head": 32}
     for changes, message in (
         ({"network": other}, "holds another network"),
-        ({"init": "mine.onnx"}, "exported network"),
+        ({"init": str(tmp_path / "no.onnx")}, "is not there"),
         ({"init": str(tmp_path / "no.pt")}, "is not there"),
     ):
         recipe = tiny.recipe(prepared, tmp_path / "bad", **{"init": best, **changes})
         with pytest.raises(TrainingError, match=message):
             Trainer(made(recipe))
+
+
+def test_a_run_begins_with_what_was_exported(learnt, prepared, tmp_path):
+    folder, _, _ = learnt
+    file = export(str(folder), out=str(tmp_path / "mine.onnx"))["path"]
+    trainer = Trainer(made(tiny.recipe(prepared, tmp_path / "next", init=file)))
+    crops = np.stack([plain(trainer.train.picture(row)) for row in range(8)])
+    before = building.kept(folder / "best.pt").embedder
+    expected = embed(before.network, before, crops, CPU)
+    for network in (trainer.network, trainer.mean.network):
+        assert np.allclose(embed(network, trainer.embedder, crops, CPU), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
