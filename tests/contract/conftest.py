@@ -4,7 +4,7 @@ import pytest
 
 from facekit import store
 from facekit.errors import WeightsUnavailable
-from facekit.store import layout, locate
+from facekit.store import layout, locate, manifest
 
 
 @pytest.fixture
@@ -16,6 +16,8 @@ def assert_says_what_is_missing(monkeypatch, tmp_path):
     for variable in ("HOME", "DEEPFACE_HOME", "INSIGHTFACE_HOME", "TORCH_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "nobody"))
     monkeypatch.setattr(locate, "_module_dirs", lambda _: [])
+    manifest.load()
+    monkeypatch.setattr(manifest, "shipped_dir", lambda: tmp_path / "shipped")
 
     def check(spec, use):
         with pytest.raises(WeightsUnavailable) as caught:

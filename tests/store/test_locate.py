@@ -100,6 +100,7 @@ def test_places_in_their_order(make, content, home, tmp_path, package, monkeypat
         State.SHIPPED, tmp_path / "shipped" / "net.onnx", entry.forms[0]
     )
     assert locate.path("net") == tmp_path / "shipped" / "net.onnx"
+    assert "comes with facekit: pip install --force" in str(locate.unavailable(entry))
 
 
 def test_a_package_is_found_without_importing_it(make, content, package):
