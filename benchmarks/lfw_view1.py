@@ -1,9 +1,8 @@
 """How recognizers do on LFW View 1, which is there to choose by: View 2 is not read.
 
-    python benchmarks/lfw_view1.py --data LFW [--models A,B] [--weights FILE.onnx --spec NAME]
+    python benchmarks/lfw_view1.py --data LFW [--models A,file:RUN/MyNet.onnx]
 
-Dlib always stands beside them. ``--weights`` is an ONNX file that takes and gives what the
-registered model ``--spec`` does; the table calls it by its file's name.
+Dlib always stands beside them.
 
 Accuracy: of DevTest's 1,000 pairs, by the threshold that is best on DevTrain's 2,200, whose people
 are others; with Wilson's 95 % interval. TAR: over all pairs of the pictures that DevTest names,
@@ -15,13 +14,12 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from facekit import register_recognizer, zoo
+from facekit import zoo
 from facekit.benchmark.cache import Cache, default_path
 from facekit.benchmark.embed import Embedded, Embeddings, Pipeline
 from facekit.benchmark.protocol import Protocol
@@ -38,13 +36,6 @@ class View1(NamedTuple):
     train: Protocol
     test: Protocol
     every: Protocol
-
-
-def brought(file: Path, like: str) -> str:
-    """Register a file under a name of its own, with everything else as a known model has it."""
-    spec, name = zoo.recognizers.get(like), file.name
-    register_recognizer(replace(spec, name=name, aliases=(), weights=(name,)), file)
-    return name
 
 
 def line(pipeline: Pipeline, known: Embedded, seen: Embedded, data: View1) -> str:
@@ -69,16 +60,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--models", default="", help="names with commas")
-    parser.add_argument("--weights", type=Path, help="an ONNX file to look at")
-    parser.add_argument("--spec", help="the registered model that it replaces")
     parser.add_argument("--detector", default=zoo.DEFAULT_DETECTOR)
     parser.add_argument("--cache", type=Path, default=default_path())
     arguments = parser.parse_args()
-    if (arguments.weights is None) != (arguments.spec is None):
-        parser.error("--weights and --spec belong together")
     asked = [zoo.recognizers.get(name).name for name in arguments.models.split(",") if name]
-    if arguments.weights:
-        asked.append(brought(arguments.weights, arguments.spec))
     pipelines = [
         Pipeline(model, zoo.detectors.get(arguments.detector).name, flip=flip)
         for model in dict.fromkeys([BESIDE, *asked])

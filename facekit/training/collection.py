@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from facekit.errors import TrainingError
 from facekit.image_fetch import user_path
+from facekit.training.augment import plain
 from facekit.training.faces import cut, shards
 
 
@@ -52,7 +52,7 @@ class Collection:
             self.crops += shards.crops(folder, [table[row] for row in rows])
             persons += [table[row].person for row in rows]
             for name, kept in targets.items():
-                kept.append(_vectors(folder, name, len(table))[rows])
+                kept.append(shards.vectors(folder, name, len(table))[rows])
         if not self.crops:
             raise TrainingError(f"No face for {split} is in {', '.join(map(str, folders))}.")
         self.names = sorted(set(persons) - {""})
@@ -77,28 +77,15 @@ class Collection:
             )
         return picture
 
+    def plain(self, rows: Iterable[int]) -> np.ndarray:
+        """The crops of some faces as a recognizer sees them, ``uint8 (N, 112, 112, 3)`` BGR."""
+        return np.stack([plain(self.picture(row)) for row in rows])
+
     def keep(self, rows: np.ndarray) -> None:
         """Drop all other faces."""
         self.crops = [self.crops[row] for row in rows]
         self.people = self.people[rows]
         self.targets = {name: vectors[rows] for name, vectors in self.targets.items()}
-
-
-def _vectors(folder: Path, teacher: str, count: int) -> np.ndarray:
-    file = folder / "teachers" / f"{teacher}.npy"
-    try:
-        vectors = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"{folder} has no embeddings of {teacher}.",
-            f"Prepare the faces with --teachers {teacher}.",
-        ) from error
-    if len(vectors) != count:
-        raise TrainingError(
-            f"{file} is of {len(vectors)} faces, and {folder} has {count}.",
-            "Prepare the faces again.",
-        )
-    return vectors
 
 
 def few_of_each(people: np.ndarray, most: int) -> np.ndarray:

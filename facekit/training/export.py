@@ -20,7 +20,6 @@ from facekit.errors import FaceKitError, InvalidArgument, TrainingError, Unknown
 from facekit.image_fetch import user_path
 from facekit.runtime import Session
 from facekit.training import building
-from facekit.training.augment import plain
 from facekit.training.building import Kept
 from facekit.training.collection import Collection
 from facekit.training.faces import cut
@@ -233,7 +232,7 @@ def _held_out(recipe: Recipe) -> np.ndarray:
     except (FaceKitError, OSError):
         return np.zeros((0, cut.SIDE, cut.SIDE, 3), np.uint8)
     rows = np.unique(np.linspace(0, len(held) - 1, _REAL).astype(int))
-    return np.stack([plain(held.picture(row)) for row in rows])
+    return held.plain(rows)
 
 
 def _deviation(embedder: Embedder, model: bytes, faces: np.ndarray) -> float:

@@ -10,18 +10,17 @@ import torch
 from torch import nn
 
 from facekit import extras
+from facekit.distance import l2_normalize
 from facekit.errors import InvalidArgument
 
 
-def centred(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A teacher's embeddings without their mean, of unit length, and the mean.
+def centred(vectors: np.ndarray) -> np.ndarray:
+    """A teacher's embeddings without their mean, of unit length.
 
     Embeddings of faces have a large part in common; a network that learns it well has learnt the
     mean face, and the loss says that it is nearly done.
     """
-    mean = vectors.mean(0)
-    apart = vectors - mean
-    return apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12), mean
+    return l2_normalize(vectors - vectors.mean(0))
 
 
 class Distillation(nn.Module):

@@ -14,7 +14,6 @@ from facekit.benchmark.verification import eer
 from facekit.bulk.files import in_place
 from facekit.image_fetch import user_path
 from facekit.training import building, history, run_folder
-from facekit.training.augment import plain
 from facekit.training.collection import Collection
 from facekit.training.trainer import embed, held_out
 from facekit.training.verification import verify
@@ -55,7 +54,7 @@ def plot(run: str) -> list[Path]:
     made = {"loss": _losses(rows), "rate": _rate(rows), "held_out": _looks(rows)}
     best = building.kept(folder / run_folder.BEST)
     faces = held_out(recipe)
-    crops = np.stack([plain(faces.picture(row)) for row in range(len(faces))])
+    crops = faces.plain(range(len(faces)))
     device = building.device("cpu")
     vectors = embed(best.embedder.network, best.embedder, crops, device)
     made["roc"] = _roc(vectors, faces.people, best.step)

@@ -52,7 +52,8 @@ class Recipe:
         fp32, or bf16 where the machine computes it (faster on CPUs with AVX512-BF16 and on GPUs).
     seed : int
     init : str or None
-        ``best.pt`` of another run with the same network and teachers, to begin with.
+        ``best.pt`` of another run with the same network and teachers, or a file that
+        ``facekit export`` wrote of one, to begin with.
     device : str
         cpu, cuda or auto.
     threads, workers : int
@@ -91,7 +92,7 @@ class Recipe:
         """As it may be written."""
         return asdict(self)
 
-    def identity_of_run(self) -> str:
+    def decisive(self) -> str:
         """What must be the same for a run to be resumed: all but where and how fast."""
         fixed = self.to_dict()
         for name in ("out", "device", "threads", "workers", "validate_every", "save_every"):

@@ -1,19 +1,16 @@
-"""The folder of a run: whose it is, and that only one process writes there."""
+"""The folder of a run: whose it is."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from facekit.bulk.files import in_place, sweep
+from facekit.bulk.files import in_place
 from facekit.errors import FaceKitError, TrainingError
 from facekit.training import recipe as recipes
 from facekit.training.recipe import Recipe
 
 LAST, BEST, RECIPE = "last.pt", "best.pt", "recipe.json"
-_LOCK = ".lock"
 
 
 def check(folder: Path, recipe: Recipe, resume: bool) -> None:
@@ -31,7 +28,7 @@ def check(folder: Path, recipe: Recipe, resume: bool) -> None:
             f"{folder} holds a run already.",
             "Go on with it by --resume, or name another folder with out=FOLDER.",
         )
-    if recipe_of(folder).identity_of_run() != recipe.identity_of_run():
+    if recipe_of(folder).decisive() != recipe.decisive():
         raise TrainingError(
             f"{folder} holds a run of another recipe.",
             f"Resume it with --config {folder / RECIPE}, or name another folder with out=FOLDER.",
@@ -61,28 +58,3 @@ def keep_recipe(folder: Path, recipe: Recipe) -> None:
     """Write what runs here."""
     with in_place(folder / RECIPE) as aside:
         aside.write_text(json.dumps(recipe.to_dict(), indent=1), "utf-8")
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which ends with the process, and clear what killed ones left.
-
-    Raises
-    ------
-    TrainingError
-        When another process has it.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / _LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise TrainingError(
-            f"Another process trains in {folder}.", "Wait for its end, or name another folder."
-        ) from None
-    try:
-        sweep(folder)
-        yield
-    finally:
-        lock.release()

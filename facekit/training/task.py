@@ -50,9 +50,7 @@ class Task:
         dimension: int,
         device: torch.device,
     ) -> None:
-        self._targets = [
-            torch.from_numpy(losses.centred(vectors)[0].astype(np.float32)) for vectors in targets
-        ]
+        self._targets = [torch.from_numpy(losses.centred(vectors)) for vectors in targets]
         self._embedder, self._device = embedder, device
         options = {k: v for k, v in recipe.identity.items() if k != "dimension"}
         self._weight = float(options.pop("weight", 1.0))

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from facekit.bulk.files import alone, sweep
 from facekit.errors import TrainingError, UnknownName
 from facekit.image_fetch import user_path
 from facekit.training import begin, building, checkpoint, history, run_folder, schedule
-from facekit.training.augment import Augmentation, plain
+from facekit.training.augment import Augmentation
 from facekit.training.board import Board
 from facekit.training.collection import Collection, few_of_each
 from facekit.training.ema import Mean
@@ -105,8 +106,7 @@ class Trainer:
     def _begin_with(self, path: Path) -> None:
         def faces() -> torch.Tensor:
             rows = np.linspace(0, len(self.train) - 1, min(len(self.train), _SETTLING)).astype(int)
-            crops = np.stack([plain(self.train.picture(row)) for row in rows])
-            return tensor(crops, self.device)
+            return tensor(self.train.plain(rows), self.device)
 
         begin.begin(self.network, path, faces)
 
@@ -159,10 +159,13 @@ class Trainer:
 
         Raises
         ------
+        BulkError
+            When another process trains in the folder.
         TrainingError
-            When another process trains in the folder, or the loss is not a number.
+            When the loss is not a number.
         """
-        with run_folder.alone(self.folder):
+        with alone(self.folder, ""):
+            sweep(self.folder)
             if self.rows:
                 history.write(self.folder, self.rows)  # a kill may have come before it
             if self.step < self.steps:
@@ -277,7 +280,7 @@ class Trainer:
 
     def validate(self) -> Verified:
         """How well the mean of the weights tells held-out people apart."""
-        crops = np.stack([plain(self.held_out.picture(row)) for row in range(len(self.held_out))])
+        crops = self.held_out.plain(range(len(self.held_out)))
         vectors = embed(self.mean.network, self.embedder, crops, self.device)
         return verify(vectors, self.held_out.people)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facekit.benchmark.verification import Roc, auc, roc, tar_at
+from facekit.distance import l2_normalize
 
 
 class Verified(NamedTuple):
@@ -38,7 +39,7 @@ def verify(vectors: np.ndarray, people: np.ndarray) -> Verified:
     people : numpy.ndarray
         ``int (N,)``.
     """
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    unit = l2_normalize(vectors)
     first, second = np.triu_indices(len(unit), 1)
     distances = 1 - (unit @ unit.T)[first, second]
     same = people[first] == people[second]

@@ -49,15 +49,15 @@ def test_single_values_are_replaced(file):
 def test_what_is_written_is_the_recipe(file):
     recipe = read(file, ["rate=1e-5", "identity.loss=arcface", "identity.margin=2e1"])
     assert made(recipe.to_dict()) == recipe
-    assert made(recipe.to_dict()).identity_of_run() == recipe.identity_of_run()
+    assert made(recipe.to_dict()).decisive() == recipe.decisive()
 
 
 def test_where_and_how_fast_are_not_what_is_learnt(file):
-    one = read(file).identity_of_run()
+    one = read(file).decisive()
     same = ["out=x", "device=cpu", "threads=1", "workers=3", "validate_every=7", "save_every=9"]
-    assert read(file, same).identity_of_run() == one
+    assert read(file, same).decisive() == one
     for change in ("seed=2", "rate=1e-3", "data=[other]", "augment.flip=0", "network.head=64"):
-        assert read(file, [change]).identity_of_run() != one, change
+        assert read(file, [change]).decisive() != one, change
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ pytest.importorskip("pytorch_metric_learning")
 
 import torch
 
-from facekit.errors import TrainingError
+from facekit.errors import BulkError, TrainingError
 from facekit.training import checkpoint
 from facekit.training.recipe import made
 from facekit.training.trainer import Trainer
@@ -221,8 +221,8 @@ def test_two_processes_do_not_train_in_one_folder(prepared, tmp_path):
 
     trainer = Trainer(made(tiny.recipe(prepared, tmp_path / "run")))
     with (
-        FileLock(tmp_path / "run" / ".lock"),
-        pytest.raises(TrainingError, match="Another process trains"),
+        FileLock(tmp_path / "run" / "lock"),
+        pytest.raises(BulkError, match="Another run is writing into"),
     ):
         trainer.run()
 

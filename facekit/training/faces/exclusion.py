@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facekit.errors import InvalidArgument
+
 # Of one comparison. Farther out in the tail stand the test set's own errors: the same photo under
 # two names is the closest pair of strangers.
 FAR = 1e-5
@@ -51,8 +53,12 @@ def reference(people: Sequence[str], vectors: np.ndarray, fitted: float | None =
     vectors : numpy.ndarray
         ``float32 (M, D)``, of unit length.
     fitted : float, optional
-        Cosine to take instead for a set of too few pairs to show ``FAR``: its closest strangers
-        may be far from each other.
+        Cosine to take instead for a set of too few pairs to show ``FAR``.
+
+    Raises
+    ------
+    InvalidArgument
+        When there are too few pairs, and nothing to take instead.
     """
     names = np.array(people)
     _, numbers = np.unique(names, return_inverse=True)
@@ -67,10 +73,14 @@ def reference(people: Sequence[str], vectors: np.ndarray, fitted: float | None =
         keep = min(len(high), 20_000)
         if keep:
             largest.append(np.partition(high, -keep)[-keep:])
-    if pairs * FAR < 1 and fitted is not None:
+    if pairs * FAR < 1:
+        if fitted is None:
+            raise InvalidArgument(
+                f"The people to leave out make {pairs:,} pairs of strangers, which tell too "
+                "little, and the first teacher has no threshold.",
+                "Name a teacher with fitted thresholds first, such as Dlib.",
+            )
         return Reference(names, vectors, fitted)
-    if not pairs:
-        return Reference(names, vectors, 0.5)
     ordered = np.sort(np.concatenate(largest))[::-1]
     return Reference(names, vectors, float(ordered[min(int(FAR * pairs), len(ordered) - 1)]))
 

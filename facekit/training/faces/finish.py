@@ -16,7 +16,7 @@ from facekit.errors import InvalidArgument
 from facekit.training.faces import exclusion, parts, shards, splits
 from facekit.training.faces.listing import Picture
 
-ABOUT, TEACHERS = "prepared.json", "teachers"
+ABOUT = "prepared.json"
 
 
 def finish(
@@ -93,9 +93,7 @@ def finish(
         for row, name in zip(rows, names, strict=True)
     ]
     for name, rows_of in vectors.items():
-        file = folder / TEACHERS / f"{name}.npy"
-        with in_place(file) as aside, aside.open("wb") as stream:
-            np.save(stream, rows_of[rows].astype(np.float16))
+        shards.write_vectors(folder, name, rows_of[rows])
     crops = (crop for file in files for crop in parts.read(file, crops=True).crops)
     shards.write(folder, kept, compress(crops, keep), settings["layout"])
     shards.write_rows(folder / "dropped.csv", [("path", "reason"), *dropped])

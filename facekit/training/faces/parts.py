@@ -19,6 +19,7 @@ from facekit import recognizers, store, zoo
 from facekit.bulk.files import in_place
 from facekit.bulk.progress import Progress
 from facekit.bulk.rows import File
+from facekit.distance import l2_normalize
 from facekit.errors import InvalidArgument, TrainingError
 from facekit.pipeline import FaceKit
 from facekit.training.faces import cut
@@ -103,7 +104,7 @@ class Finder:
         return {
             "jpeg": cut.encoded(self._cut(picture, face)),
             "vectors": [
-                unit(other.embed(other.crop(picture, face)[None], flip=True, threads=1))[0]
+                l2_normalize(other.embed(other.crop(picture, face)[None], flip=True))[0]
                 for other in self._others
             ],
         }
@@ -126,17 +127,12 @@ class Finder:
                 continue
             part.faces.append(picture)
             part.crops.append(face.seen["jpeg"])
-            said = [unit(face.vector[None])[0], *face.seen["vectors"]]
+            said = [l2_normalize(face.vector), *face.seen["vectors"]]
             for name, vector in zip(self.teachers, said, strict=True):
                 kept[name].append(vector)
         for name, vectors in kept.items():
             part.vectors[name] = np.array(vectors, np.float32)
         return part
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows of length one."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def make(pictures: Sequence[Picture], finder: Finder, folder: Path, shown: Progress) -> list[Path]:

@@ -17,6 +17,7 @@ from facekit.bulk.files import alone, in_place, sweep
 from facekit.bulk.listing import Listed, photos
 from facekit.bulk.progress import Progress
 from facekit.bulk.rows import File
+from facekit.distance import l2_normalize
 from facekit.errors import InvalidArgument, TrainingError
 from facekit.image_fetch import user_path
 from facekit.training.faces import cut, exclusion, finish, parts, shards
@@ -131,9 +132,10 @@ def prepare(
     if about is None:
         with alone(folder, _PARTS):
             try:
-                about = _finished(folder, settings) or _made(
-                    *(folder, settings, finder, _once(listed, identities), excluded, silent)
-                )
+                about = _finished(folder, settings)
+                if about is None:
+                    once, doubles = _once(listed, identities)
+                    about = _made(folder, settings, finder, once, doubles, excluded, silent)
             except InvalidArgument:  # what is begun is of no use for other arguments
                 shutil.rmtree(folder / _PARTS, ignore_errors=True)
                 raise
@@ -145,11 +147,12 @@ def _made(
     folder: Path,
     settings: Mapping[str, Any],
     finder: parts.Finder,
-    listed: tuple[list[Picture], list[tuple[str, str]]],
+    listed: Sequence[Picture],
+    doubles: Sequence[tuple[str, str]],
     excluded: Sequence[Listed],
     silent: bool,
 ) -> dict[str, Any]:
-    for place in (folder, folder / _PARTS, folder / finish.TEACHERS):
+    for place in (folder, folder / _PARTS, folder / shards.VECTORS):
         sweep(place)
     begun = _records(folder)[1]
     if not begun.exists():
@@ -157,9 +160,8 @@ def _made(
             aside.write_text(json.dumps({"settings": settings}), "utf-8")
     reference = _reference(excluded, finder, folder, silent)
     names = {photo.person or "" for photo in excluded}
-    found, doubles = listed
     shown = Progress(silent=silent, doing="finding faces")
-    files = parts.make(found, finder, folder / _PARTS, shown)
+    files = parts.make(listed, finder, folder / _PARTS, shown)
     return finish.finish(folder, settings, files, doubles, reference, names)
 
 
@@ -257,7 +259,7 @@ def _reference(
                 "Name a folder with people in it.",
             )
         with in_place(file) as aside, aside.open("wb") as stream:
-            np.savez(stream, people=np.array(people), vectors=parts.unit(np.array(vectors)))
+            np.savez(stream, people=np.array(people), vectors=l2_normalize(np.array(vectors)))
     with np.load(file, allow_pickle=False) as stored:
         people, vectors = stored["people"].tolist(), stored["vectors"]
     return exclusion.reference(people, vectors, _fitted(finder))

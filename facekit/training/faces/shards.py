@@ -13,12 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from facekit.bulk.files import in_place
 from facekit.errors import TrainingError, UnknownName
 
 FACES = 4096  # of one shard
 LAYOUTS = ("shards", "folders")
-TABLE = "faces.csv"
+TABLE, VECTORS = "faces.csv", "teachers"
 _UNKNOWN = "unknown"  # folder of people whom nobody knows
 _BYTES = 200  # of a folder's name: file systems take 255
 
@@ -111,6 +113,13 @@ def folder_names(people: Iterable[str]) -> dict[str, str]:
     return names
 
 
+def write_vectors(folder: Path, teacher: str, vectors: np.ndarray) -> None:
+    """Write what a teacher says of the faces, as ``float16 (N, D)`` in the order of the table."""
+    file = folder / VECTORS / f"{teacher}.npy"
+    with in_place(file) as aside, aside.open("wb") as stream:
+        np.save(stream, vectors.astype(np.float16))
+
+
 def write_rows(path: Path, rows: Iterable[Sequence[str]]) -> None:
     """Write a table as CSV; names that are no UTF-8 come out as they are on the disk."""
     with (
@@ -164,6 +173,30 @@ def crops(folder: Path, faces: Sequence[Kept]) -> list[bytes]:
         raise TrainingError(
             f"{folder} lacks the face {error.args[0][1]}.", "Prepare the faces again."
         ) from None
+
+
+def vectors(folder: Path, teacher: str, count: int) -> np.ndarray:
+    """What a teacher says of the faces, as ``write_vectors`` wrote it.
+
+    Raises
+    ------
+    TrainingError
+        When it was not asked, or not about these ``count`` faces.
+    """
+    file = folder / VECTORS / f"{teacher}.npy"
+    try:
+        found = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"{folder} has no embeddings of {teacher}.",
+            f"Prepare the faces with --teachers {teacher}.",
+        ) from error
+    if len(found) != count:
+        raise TrainingError(
+            f"{file} is of {len(found)} faces, and {folder} has {count}.",
+            "Prepare the faces again.",
+        )
+    return found
 
 
 def _held(folder: Path, file: str) -> Iterator[tuple[tuple[str, str], bytes]]:
