@@ -1,10 +1,10 @@
-"""From a recipe: its network and optimizer; and the network that a run kept."""
+"""From a recipe: its network; and the network that a run kept."""
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,22 +72,6 @@ def outputs(recipe: Recipe, targets: Mapping[str, np.ndarray]) -> dict[str, int]
 def embedder(recipe: Recipe, made: nn.Module, names: Sequence[str]) -> Embedder:
     """The network's vectors as one, so that a teacher weighs in cosines as it does in the loss."""
     return Embedder(made, [recipe.teachers.get(name, 1.0) ** 0.5 for name in names])
-
-
-def optimizer(
-    recipe: Recipe, made: nn.Module, of_task: Iterable[nn.Parameter]
-) -> torch.optim.Optimizer:
-    """AdamW; norms, biases and layer scales are not decayed, the task's own weights are."""
-    parameters = list(made.parameters())
-    decayed = [p for p in parameters if p.ndim > 1 and p.shape[0] != 1]
-    others = [p for p in parameters if not (p.ndim > 1 and p.shape[0] != 1)]
-    return torch.optim.AdamW(
-        [
-            {"params": [*decayed, *of_task], "weight_decay": recipe.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=recipe.rate,
-    )
 
 
 class Kept(NamedTuple):

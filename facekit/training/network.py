@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from facekit.errors import InvalidArgument, UnknownName
+from facekit.training.depthwise import Depthwise
 
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU}
 SIDE = 112
@@ -27,9 +28,7 @@ class Block(nn.Module):
     def __init__(self, width: int, kernel: int, expansion: float, activation: str) -> None:
         super().__init__()
         inner = round(width * expansion)
-        self.depthwise = nn.Conv2d(
-            width, width, kernel, padding=kernel // 2, groups=width, bias=False
-        )
+        self.depthwise = Depthwise(width, kernel, kernel // 2)
         self.norm = nn.BatchNorm2d(width)
         self.expand = nn.Conv2d(width, inner, 1)
         self.activation = ACTIVATIONS[activation]()
@@ -38,7 +37,10 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         inner = self.activation(self.expand(self.norm(self.depthwise(x))))
-        return x + self.scale * self.reduce(inner)
+        # The scale is part of the last convolution: no map is read and written for it alone.
+        weight = self.reduce.weight * self.scale.view(-1, 1, 1, 1)
+        bias = self.reduce.bias * self.scale.flatten()
+        return x + nn.functional.conv2d(inner, weight, bias)
 
 
 class ConvNeXt(nn.Module):
@@ -104,7 +106,7 @@ class ConvNeXt(nn.Module):
             nn.Conv2d(dims[-1], head, 1, bias=False),
             nn.BatchNorm2d(head),
             act(),
-            nn.Conv2d(head, head, side, groups=head, bias=False),
+            Depthwise(head, side),
             nn.BatchNorm2d(head),
             nn.Flatten(),
         )

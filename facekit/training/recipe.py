@@ -41,11 +41,15 @@ class Recipe:
     sampler : str
         A key of ``sampler.SAMPLERS``: which faces come in which step.
     epochs, batch : int
+    optimizer : str
+        A key of ``optimizers.OPTIMIZERS``.
     rate, warmup, hold, last_rate : float
-        Peak of the learning rate, steps of warm-up, share of the steps at the peak, and the last
-        rate as a share of the peak; see ``schedule.rate``.
+        Peak of AdamW's learning rate, steps of warm-up, share of the steps at the peak, and the
+        last rate as a share of the peak; see ``schedule.rate``.
+    matrix_rate : float
+        Peak of Muon's learning rate, where the optimizer is muon.
     weight_decay, clip : float
-        Of AdamW; largest norm of the gradient.
+        Of the optimizer; largest norm of the gradient.
     ema : float
         Decay of the mean of the weights, which is what is kept.
     precision : str
@@ -72,7 +76,9 @@ class Recipe:
     sampler: str = "shuffled"
     epochs: int = 20
     batch: int = 128
+    optimizer: str = "adamw"
     rate: float = 3e-3
+    matrix_rate: float = 0.04
     warmup: int = 200
     hold: float = 0.0
     last_rate: float = 0.01
@@ -108,7 +114,7 @@ _LIMITS: dict[str, tuple[float, float | None]] = {
     **dict.fromkeys(("warmup", "threads", "seed", "weight_decay", "last_rate"), (0, None)),
     **dict.fromkeys(("hold", "ema"), (0, 1)),
 }
-_ABOVE_ZERO = ("rate", "clip", "share")
+_ABOVE_ZERO = ("rate", "matrix_rate", "clip", "share")
 
 
 def packaged() -> list[str]:

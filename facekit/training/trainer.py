@@ -22,6 +22,7 @@ from facekit.training.collection import Collection, few_of_each
 from facekit.training.ema import Mean
 from facekit.training.loader import Batch, batches
 from facekit.training.network import Embedder
+from facekit.training.optimizers import OPTIMIZERS
 from facekit.training.recipe import Recipe
 from facekit.training.run_folder import BEST, LAST
 from facekit.training.sampler import SAMPLERS
@@ -59,6 +60,8 @@ class Trainer:
         run_folder.check(self.folder, recipe, resume)
         if recipe.sampler not in SAMPLERS:
             raise UnknownName("sampler", recipe.sampler, SAMPLERS)
+        if recipe.optimizer not in OPTIMIZERS:
+            raise UnknownName("optimizer", recipe.optimizer, OPTIMIZERS)
         self.device = building.device(recipe.device)
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
@@ -99,7 +102,7 @@ class Trainer:
             sum(outputs.values()),
             self.device,
         )
-        self.optimizer = building.optimizer(recipe, self.network, self.task.parameters())
+        self.optimizer = OPTIMIZERS[recipe.optimizer](recipe, self.network, self.task.parameters())
 
     # -- state -------------------------------------------------------------------------
 
@@ -211,20 +214,14 @@ class Trainer:
     def learn(self, batch: Batch) -> dict[str, float]:
         """One step of the optimizer; the losses."""
         recipe = self.recipe
-        now = schedule.rate(
-            self.step,
-            self.steps,
-            peak=recipe.rate,
-            warmup=recipe.warmup,
-            hold=recipe.hold,
-            last=recipe.last_rate,
+        share = schedule.rate(
+            self.step, self.steps, warmup=recipe.warmup, hold=recipe.hold, last=recipe.last_rate
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = now
+        self.optimizer.follow(share)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
             said = self.network(tensor(batch.crops, self.device))
         told = self.task(said, batch.rows)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         told["loss"].backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         self.optimizer.step()
@@ -244,7 +241,7 @@ class Trainer:
         row |= {
             "step": self.step,
             "epoch": round(self.step / self.sampler.steps, 3),
-            "rate": self.optimizer.param_groups[0]["lr"],
+            "rate": self.optimizer.rate,
             "speed": round(speed, 1),
         }
         left = (self.steps - self.step) * self.recipe.batch / max(speed, 1e-9)

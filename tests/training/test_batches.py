@@ -98,21 +98,21 @@ def test_a_thread_in_the_next_epoch_does_not_change_this_one():
 
 
 def rate(step, **changes):
-    given = {"peak": 2.0, "warmup": 10, "hold": 0.5, "last": 0.1, **changes}
+    given = {"warmup": 10, "hold": 0.5, "last": 0.1, **changes}
     return schedule.rate(step, 110, **given)
 
 
 def test_the_rate_at_its_corners():
-    assert rate(0) == pytest.approx(0.2)
-    assert rate(4) == pytest.approx(1.0)
-    assert [rate(step) for step in (9, 10, 35, 59)] == [2.0] * 4
-    assert rate(60) == pytest.approx(2.0)
-    assert rate(85) == pytest.approx(2.0 * (0.1 + 0.9 / 2))
-    assert rate(110) == pytest.approx(0.2)
+    assert rate(0) == pytest.approx(0.1)
+    assert rate(4) == pytest.approx(0.5)
+    assert [rate(step) for step in (9, 10, 35, 59)] == [1.0] * 4
+    assert rate(60) == pytest.approx(1.0)
+    assert rate(85) == pytest.approx(0.1 + 0.9 / 2)
+    assert rate(110) == pytest.approx(0.1)
     fall = [rate(step) for step in range(60, 110)]
     assert fall == sorted(fall, reverse=True)
-    assert rate(60, hold=0.0) == pytest.approx(2.0 * (0.1 + 0.9 / 2))
-    assert rate(0, warmup=0) == 2.0
+    assert rate(60, hold=0.0) == pytest.approx(0.1 + 0.9 / 2)
+    assert rate(0, warmup=0) == 1.0
 
 
 def test_a_collection_is_what_was_prepared(faces, prepared):

@@ -269,6 +269,7 @@ def test_what_a_recipe_may_ask(prepared, tmp_path, changes):
 def test_names_that_a_recipe_gets_wrong(prepared, tmp_path):
     for changes, message in (
         ({"sampler": "shuffle"}, "Did you mean shuffled"),
+        ({"optimizer": "moun"}, "Did you mean muon"),
         ({"identity": {"loss": "arcfase"}}, "Did you mean arcface"),
     ):
         with pytest.raises(UnknownName, match=message):

@@ -50,6 +50,7 @@ def recipe(data, out, **changes):
         "network": {"kind": "convnext", "dims": [8, 16, 24], "depths": [1, 1, 1], "head": 32},
         "teachers": {"Colour": 1.0, "Stripes": 0.5},
         "identity": {"loss": "arcface", "weight": 0.02, "photos": 2, "scale": 16},
+        "optimizer": "muon",
         "epochs": 6,
         "batch": 8,
         "warmup": 4,
