@@ -10,7 +10,7 @@ from torch import nn
 
 from facekit.training.recipe import Recipe
 
-_PIXEL = 3  # numbers of one
+_COLOURS = 3  # channels of a picture
 
 
 class Optimizer:
@@ -20,11 +20,6 @@ class Optimizer:
     ----------
     parts : sequence of torch.optim.Optimizer
         Their learning rates are the peaks.
-
-    Attributes
-    ----------
-    rate : float
-        The first one's learning rate now.
     """
 
     def __init__(self, *parts: torch.optim.Optimizer) -> None:
@@ -113,7 +108,7 @@ def _muon(recipe: Recipe, made: nn.Module, of_task: Iterable[nn.Parameter]) -> O
     rest: list[nn.Parameter] = []
     matrices: list[nn.Parameter] = []
     for weight in made.parameters():
-        mixes = weight.ndim == 4 and min(weight.shape[:2]) > _PIXEL  # a scale has one row
+        mixes = weight.ndim == 4 and min(weight.shape[:2]) > _COLOURS  # a scale has one row
         (matrices if mixes else rest).append(weight)
     return Optimizer(
         _of_adam(recipe, rest, of_task),
@@ -125,11 +120,12 @@ def _of_adam(
     recipe: Recipe, weights: list[nn.Parameter], of_task: Iterable[nn.Parameter]
 ) -> torch.optim.AdamW:
     # Norms, biases and layer scales are not decayed, the task's own weights are.
-    decayed = [p for p in weights if p.ndim > 1 and p.shape[0] != 1]
-    others = [p for p in weights if not (p.ndim > 1 and p.shape[0] != 1)]
+    decayed, others = list(of_task), list[nn.Parameter]()
+    for weight in weights:
+        (decayed if weight.ndim > 1 and len(weight) > 1 else others).append(weight)
     return torch.optim.AdamW(
         [
-            {"params": [*decayed, *of_task], "weight_decay": recipe.weight_decay},
+            {"params": decayed, "weight_decay": recipe.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ],
         lr=recipe.rate,

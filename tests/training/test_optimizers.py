@@ -22,16 +22,14 @@ def network():
     return ConvNeXt({"A": 5}, **SMALL).to(memory_format=torch.channels_last)
 
 
-def changes(name, steps=1, **keys):
+def changes(name, **keys):
     """What a first step at full rate changes, by the weight's name."""
     made = network()
     before = {key: weight.detach().clone() for key, weight in made.named_parameters()}
     optimizer = OPTIMIZERS[name](Recipe(optimizer=name, weight_decay=0.0, **keys), made, [])
     optimizer.follow(1.0)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        made(torch.randn(4, 3, 112, 112))[0].pow(2).sum().backward()
-        optimizer.step()
+    made(torch.randn(4, 3, 112, 112))[0].pow(2).sum().backward()
+    optimizer.step()
     return {key: weight.detach() - before[key] for key, weight in made.named_parameters()}
 
 
