@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from facekit.training.verification import Verified, verify
 _HELD_OUT = 8  # pictures of a person that are compared: a few with hundreds would decide alone
 _CHUNK = 64
 _SETTLING = 256  # faces that an exported network is made ready to learn with
+_MEASURED = 4096  # faces that the mean of the weights is given its BatchNorms' figures by
 
 
 class Trainer:
@@ -107,11 +108,14 @@ class Trainer:
     # -- state -------------------------------------------------------------------------
 
     def _begin_with(self, path: Path) -> None:
-        def faces() -> torch.Tensor:
-            rows = np.linspace(0, len(self.train) - 1, min(len(self.train), _SETTLING)).astype(int)
-            return tensor(self.train.plain(rows), self.device)
+        begin.begin(self.network, path, lambda: next(self._faces(_SETTLING, _SETTLING)))
 
-        begin.begin(self.network, path, faces)
+    def _faces(self, count: int, at_once: int) -> Iterator[torch.Tensor]:
+        """Some of the faces that are learnt from, evenly over all and as a recognizer sees them."""
+        rows = np.linspace(0, len(self.train) - 1, min(len(self.train), count)).astype(int)
+        groups = -(-len(rows) // at_once)
+        for first in range(groups):  # each evenly over all, too: neighbours are alike
+            yield tensor(self.train.plain(rows[first::groups]), self.device)
 
     def _state(self) -> dict[str, Any]:
         identity = self.task.identity
@@ -277,6 +281,7 @@ class Trainer:
 
     def validate(self) -> Verified:
         """How well the mean of the weights tells held-out people apart."""
+        self.mean.measure(self._faces(_MEASURED, self.recipe.batch))
         crops = self.held_out.plain(range(len(self.held_out)))
         vectors = embed(self.mean.network, self.embedder, crops, self.device)
         return verify(vectors, self.held_out.people)

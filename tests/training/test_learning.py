@@ -12,11 +12,12 @@ import torch
 
 from facekit.errors import FaceKitError, InvalidArgument, TrainingError, UnknownName
 from facekit.training import building, history, losses, task
+from facekit.training.collection import Collection
 from facekit.training.ema import Mean
 from facekit.training.export import export
 from facekit.training.network import NETWORKS, ConvNeXt, Embedder
 from facekit.training.recipe import made
-from facekit.training.trainer import Trainer, embed
+from facekit.training.trainer import Trainer, embed, tensor
 from facekit.training.verification import verify
 
 from . import tiny
@@ -146,9 +147,23 @@ def test_the_mean_follows_the_weights():
     network[1].running_mean.fill_(5.0)
     mean.follow(network, 0)  # young: a tenth stays
     assert float(mean.network[0].weight) == pytest.approx(0.9)
-    assert float(mean.network[1].running_mean) == 5.0  # a mean already
+    assert float(mean.network[1].running_mean) == 5.0
     mean.follow(network, 10_000)
     assert float(mean.network[0].weight) == pytest.approx(0.9 + 0.1 * 0.1)
+
+
+def test_the_mean_measures_what_its_own_weights_make_of_faces():
+    network = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False), torch.nn.BatchNorm1d(1))
+    network[0].weight.data.fill_(2.0)
+    network[1].running_mean.fill_(70.0)  # what far larger weights left there
+    mean = Mean(network, 0.9)
+    faces = torch.tensor([[1.0], [2.0], [3.0], [6.0]])
+    mean.measure([faces[:2], faces[2:]])
+    norm = mean.network[1]
+    assert float(norm.running_mean) == pytest.approx(2 * 3.0)
+    assert float(norm.running_var) == pytest.approx((2.0 + 18.0) / 2)  # 2 x faces, in two batches
+    assert not mean.network.training
+    assert float(network[1].running_mean) == 70.0
 
 
 def test_verification_by_hand():
@@ -211,6 +226,25 @@ def test_the_best_state_can_be_used_alone(learnt, prepared):
     trainer.mean.network.load_state_dict(best.embedder.network.state_dict())
     found = trainer.validate()
     assert (found.accuracy, found.tar) == (result["accuracy"], result["tar"])
+
+
+def test_what_is_kept_fits_its_own_weights(learnt, prepared):
+    """The figures of each BatchNorm are those of batches of the faces, evenly over all of them."""
+    network = building.kept(learnt[0] / "best.pt").embedder.network
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    kept = [(norm.running_mean.clone(), norm.running_var.clone()) for norm in norms]
+    seen = {norm: [] for norm in norms}
+    for norm in norms:
+        norm.register_forward_pre_hook(lambda norm, x: seen[norm].append(x[0]))
+    faces = Collection([str(prepared)], "train")
+    groups = -(-len(faces) // 8)
+    network.train()
+    for first in range(groups):
+        network(tensor(faces.plain(range(first, len(faces), groups)), CPU))
+    for norm, (mean, variance) in zip(norms, kept, strict=True):
+        means, variances = ([f(x, (0, 2, 3)) for x in seen[norm]] for f in (torch.mean, torch.var))
+        torch.testing.assert_close(mean, torch.stack(means).mean(0), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(variance, torch.stack(variances).mean(0), rtol=1e-4, atol=1e-5)
 
 
 def test_a_run_begins_with_what_another_learnt(learnt, prepared, tmp_path):
