@@ -1,6 +1,6 @@
 """Ways of grouping faces into people, on LFW's people of View 1 and on the others.
 
-    python benchmarks/cluster.py --data LFW [--model Dlib] [--detector mtcnn] [--cache FILE]
+    python benchmarks/cluster.py --data LFW [--model ConvNeXt] [--detector mtcnn] [--cache FILE]
 
 Everything is chosen on the people that View 1 names: there each way is tried with limits
 around the pipeline's threshold at FAR 1e-3, and the best B-cubed F counts. With that choice
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facekit import distance
+from facekit import distance, zoo
 from facekit.benchmark.cache import Cache, default_path
 from facekit.benchmark.embed import Embeddings, Pipeline
 from facekit.benchmark.protocol import all_pairs
@@ -135,7 +135,7 @@ def by_size(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", default="Dlib")
+    parser.add_argument("--model", default=zoo.DEFAULT_RECOGNIZER)
     parser.add_argument("--detector", default="mtcnn")
     parser.add_argument("--cache", type=Path, default=default_path())
     arguments = parser.parse_args()
