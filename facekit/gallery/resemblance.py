@@ -17,7 +17,7 @@ METRIC = "cosine"
 _LOOKED_AT = 64
 # Of the threshold at FAR 1e-3. A picture saved again as JPEG of quality 60, halved, doubled,
 # cropped or mirrored stays within it in 19 of 20 cases, and none of 1,989 pairs of different
-# photos of one person is as close: benchmarks/enrol.py, LFW View 1, Dlib with mtcnn.
+# photos of one person is as close: benchmarks/enrol.py, LFW View 1, default models.
 _SAME = 0.1
 _COMPARED = 200  # of a person's faces with which a new one is compared at most
 
@@ -150,9 +150,9 @@ def strangers(
     Notes
     -----
     With the threshold at FAR 1e-2 as the limit, a stranger's photo, or two, among three or more
-    of a person is noticed in 98 of 100 cases or more, and at most 0.9 % of the person's own
-    are reported; with that at FAR 1e-3 up to 10 % would be. From ``benchmarks/enrol.py``: 260
-    people of LFW View 1, Dlib with mtcnn.
+    of a person is noticed in 97 of 100 cases or more, and at most 2.2 % of the person's own
+    are reported; with that at FAR 1e-3 up to 4.2 % would be (Dlib: 98 of 100, 0.9 and 10 %).
+    From ``benchmarks/enrol.py``: 260 people of LFW View 1, default models.
     """
     if limit is None:
         return {}

@@ -11,7 +11,7 @@ from facekit.zoo.registries import detectors, recognizers
 from facekit.zoo.specs import DetectorSpec, RecognizerSpec
 
 DEFAULT_DETECTOR = "mtcnn"
-DEFAULT_RECOGNIZER = "Dlib"
+DEFAULT_RECOGNIZER = "ConvNeXt"
 
 _SHARED = {"centres", "registries", "specs", "templates"}  # what families are made of
 

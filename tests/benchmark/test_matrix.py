@@ -22,7 +22,9 @@ def faces(shared):
 @pytest.fixture(scope="module")
 def result(faces, tmp_path_factory):
     cache = tmp_path_factory.mktemp("matrix") / "cache.sqlite"
-    return matrix.run(faces, align="both", flip="both", cache=cache, counting="conv-facenet")
+    return matrix.run(
+        faces, models="Dlib", align="both", flip="both", cache=cache, counting="conv-facenet"
+    )
 
 
 def outcome_of(result, **wanted):
@@ -45,7 +47,7 @@ def test_every_combination_has_a_row(result):
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_a_rows_distances_are_its_pipelines(result, faces, metric):
     outcome = outcome_of(result, aligned=True, flip=True, metric=metric)
-    kit = FaceKit(flip=True)
+    kit = FaceKit("Dlib", flip=True)
     assert outcome.fingerprint == outcome.figures["fingerprint"] == kit.fingerprint
     vectors = np.stack([r.faces[0].vector for r in kit.embed(faces.pictures)])
     expected = distance(vectors[faces.first], vectors[faces.second], metric)
@@ -54,7 +56,7 @@ def test_a_rows_distances_are_its_pipelines(result, faces, metric):
 
 def test_the_figures_of_a_row(result, faces):
     figures = outcome_of(result, aligned=True, flip=True, metric="cosine").figures
-    kit = FaceKit(flip=True)
+    kit = FaceKit("Dlib", flip=True)
     threshold = kit.threshold("cosine")
     assert figures["shipped_threshold"] == threshold.value
     distances = outcome_of(result, aligned=True, flip=True, metric="cosine").distances

@@ -142,7 +142,7 @@ def test_every_option_arrives_with_its_type(monkeypatch, good):
     assert seen == {
         "img1_path": "a",
         "img2_path": "b",
-        "model_name": "Dlib",
+        "model_name": "ConvNeXt",
         "detector_backend": "mtcnn",
         "distance_metric": "cosine",
         "enforce_detection": True,
@@ -396,7 +396,7 @@ def test_represent_streams_one_array_with_an_error_where_one_belongs(here, good)
     assert [set(item) for item in items] == [{"source", "faces"}] * 2 + [{"source", "error"}] * 2
     (face,) = items[1]["faces"]
     assert set(face) == {"embedding", "facial_area", "face_confidence", "model", "fingerprint"}
-    assert len(face["embedding"]) == 128
+    assert len(face["embedding"]) == 256
     assert "no face was found" in items[2]["error"]
     assert "not a picture" in items[3]["error"]
     (alone,) = good("represent", HOPPER)
@@ -439,7 +439,7 @@ def test_pretty_names_every_picture(run):
     assert (code, err) == (0, "")
     first, face, failed = out.splitlines()
     assert first == HOPPER
-    assert face.endswith("128 numbers")
+    assert face.endswith("256 numbers")
     assert failed.startswith("nothing.jpg: there is no such file.")
 
 
@@ -515,10 +515,10 @@ def test_without_a_folder_nothing_is_written(here, good):
 def test_models_lists_what_there_is(good):
     rows = good("models")
     assert {row["task"] for row in rows} == {"recognizer", "detector"}
-    assert [row["name"] for row in rows if row["default"]] == ["Dlib", "mtcnn"]
+    assert [row["name"] for row in rows if row["default"]] == ["ConvNeXt", "mtcnn"]
     by_name = {row["name"]: row for row in rows}
-    assert by_name["Dlib"]["dimension"] == 128
-    assert by_name["Dlib"]["available"] is True
+    assert by_name["ConvNeXt"]["dimension"] == 256
+    assert by_name["ConvNeXt"]["available"] is True
     assert by_name["skip"]["weights"] == []
     assert good("models", "--available=false") == rows
     assert good("models", "detector") == [row for row in rows if row["task"] == "detector"]
@@ -529,7 +529,7 @@ def test_available_models_are_those_whose_weights_are_here(good, monkeypatch, tm
     monkeypatch.setenv("FACEKIT_HOME", str(tmp_path))
     monkeypatch.delenv("FACEKIT_WEIGHTS", raising=False)
     names = {row["name"] for row in good("models", "--available")}
-    assert {"Dlib", "mtcnn", "skip"} <= names
+    assert {"ConvNeXt", "Dlib", "mtcnn", "skip"} <= names
     assert "ArcFace-MobileFaceNet" not in names
     assert all(row["available"] for row in good("models", "--available"))
 

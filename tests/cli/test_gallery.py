@@ -132,7 +132,7 @@ def test_another_model_does_not_mix_in(run, photos, tmp_path):
     assert run("gallery", "add", photos / "Eileen", *place)[0] == 0
     code, _, err = run("gallery", "add", photos, *place, "--detector_backend", "mtcnn")
     assert code == 2
-    assert "holds vectors of Dlib with skip" in err
+    assert "holds vectors of ConvNeXt with skip" in err
 
 
 def test_photos_that_fail_are_named_and_the_rest_goes_on(run, photos, tmp_path):
