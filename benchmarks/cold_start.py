@@ -39,9 +39,8 @@ def run(path):
     scale = 12 / max(20, min(image.shape[:2]) / 40)
     height, width = (int(side * scale) for side in image.shape[:2])
     level = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(numpy.float32)
-    height, width = sessions[3].get_inputs()[0].shape[2:]
-    face = numpy.repeat(cv2.resize(image, (width, height))[None], 2, axis=0)
-    face = face.transpose(0, 3, 1, 2).astype(numpy.float32) / 256
+    side = sessions[3].get_inputs()[0].shape[-1]
+    face = crops(image, 2, side).transpose(0, 3, 1, 2) / 256
     inputs = (level[None], crops(image, R_CROPS, 24), crops(image, O_CROPS, 48), face)
     for session, data in zip(sessions, inputs):
         session.run(None, {session.get_inputs()[0].name: numpy.ascontiguousarray(data)})

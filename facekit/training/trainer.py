@@ -280,7 +280,7 @@ class Trainer:
         )
 
     def validate(self) -> Verified:
-        """How well the mean of the weights tells held-out people apart."""
+        """Measure the BatchNorms of the mean of the weights; how it tells held-out people apart."""
         self.mean.measure(self._faces(_MEASURED, self.recipe.batch))
         crops = self.held_out.plain(range(len(self.held_out)))
         vectors = embed(self.mean.network, self.embedder, crops, self.device)
